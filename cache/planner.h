@@ -1,0 +1,86 @@
+// Decides each step: which sequences run, on how many tokens, in which pages. Pure host logic; runs on the leader only.
+//
+// Owns all logical cache state: the prefix tree, page ids, slots, reference counts. Everything it decides depends on
+// the sequences given and the tokens committed, never on time. Not thread-safe. Next stop on the main path:
+// cache/step_plan.h.
+//
+// Rules
+//  - Continuous batching: decode rows first (one token each), then prompt chunks, oldest sequence first, until
+//    max_step_tokens or max_sequences is reached. Chunk cuts are multiples of page_tokens (but the prompt's end).
+//  - Prefix sharing: full pages of prompts and outputs enter the prefix tree when sealed; a new sequence starts behind
+//  its
+//    longest cached prefix (at least one prompt token is always computed, for its logits).
+//  - Single flight: a sequence whose next page is being computed by another waits for it, unless nothing else can run.
+//  - Pool full: cached pages that nobody references are evicted (least recently used leaf first; ties: higher page id);
+//    then admissions queue; then the youngest running sequence is preempted (its pages are released, unsealed work is
+//    recomputed later). A sequence that could never fit is refused by add().
+#pragma once
+
+#include "cache/step_plan.h"
+#include "core/hash.h"
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+namespace lockstep {
+
+struct PlannerConfig {
+  int64_t num_slots = 0;  // device pages, the same on every rank
+  int64_t page_tokens = 64;
+  int64_t max_step_tokens = 512;  // ≥ page_tokens; prompt and decode tokens of one step
+  int64_t max_sequences = 64;     // rows of one step
+  int64_t prefill_chunk = 0;  // most prompt tokens of one sequence in a step, multiple of page_tokens; 0 = no own limit
+  bool share_prefixes = true;
+  Hash128 cache_key;  // root of the prefix tree's key chain: model fingerprint, dtype, RoPE, numerics
+};
+
+struct SequenceSpec {
+  std::vector<TokenId> prompt;  // not empty
+  int64_t max_new_tokens = 0;   // ≥ 1
+  bool needs_full_logits = false;
+};
+
+struct PlannerStats {
+  int64_t prompt_tokens = 0;         // of admitted sequences
+  int64_t cached_prompt_tokens = 0;  // of those, found in the prefix tree
+  int64_t computed_tokens = 0;       // scheduled to be computed, recomputation included
+  int64_t preemptions = 0;
+  int64_t evicted_pages = 0;
+  int64_t peak_used_slots = 0;
+  int64_t steps = 0;
+};
+
+class Planner {
+ public:
+  /// Throws ConfigError naming the field for values out of range.
+  explicit Planner(const PlannerConfig& config);
+  ~Planner();
+
+  /// Queues a sequence. Throws ConfigError if prompt + max_new_tokens can never fit into the pool.
+  SequenceId add(SequenceSpec spec);
+  bool has_work() const;
+  int64_t num_waiting() const;
+  int64_t num_running() const;
+
+  /// The next step. Requires has_work() and that the previous plan was committed. Always has at least one row.
+  StepPlan plan();
+  /// Tells the tokens that were sampled for the plan's rows with wants_logits, in row order.
+  void commit(const StepPlan& plan, std::span<const TokenId> sampled);
+  /// Ends a sequence (stop, length, error): releases its pages; sealed ones stay cached.
+  void finish(SequenceId sequence);
+  /// A plan without rows that tells the ranks to leave their loop.
+  StepPlan last_plan();
+
+  /// Prompt tokens of the sequence that came from the cache when it was first admitted.
+  int64_t cached_prompt_tokens(SequenceId sequence) const;
+  const PlannerStats& stats() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lockstep

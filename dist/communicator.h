@@ -1,0 +1,59 @@
+// A group of ranks that run the same collectives in the same order. One folder per transport under dist/comm/.
+//
+// Invariants: no collective stands behind a condition on local state. Sums have one fixed order, so that every rank
+// gets the same bits on every run. A failed peer makes the others throw CommError (local) or ends them (mpi): nobody
+// hangs. Thread-safety: one thread at a time per object.
+#pragma once
+
+#include "core/ids.h"
+#include "core/tensor_view.h"
+#include "kernels/context.h"
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+class Communicator {
+ public:
+  virtual ~Communicator() = default;
+
+  virtual Rank rank() const = 0;
+  virtual int32_t size() const = 0;
+  /// "local", "mpi", "mpi (shared memory)", "nccl".
+  virtual std::string_view transport() const = 0;
+
+  /// Memory of at least `bytes` on the context's device from which all_reduce_sum needs no copy in: partial sums are
+  /// best produced straight into it. Valid until the next call of this function or the second next all_reduce_sum (two
+  /// buffers alternate). Ranks: collective; the same size on every rank.
+  virtual void* partial_buffer(int64_t bytes) = 0;
+
+  /// out = sum over ranks of `partial`, added pairwise, ((r0+r1)+(r2+r3))+…, the same bits on every rank.
+  /// A rank count that is no power of two leaves its odd last one to the next round.
+  /// Shapes: partial, out contiguous F32 of equal size, may be the same memory. partial may be partial_buffer().
+  /// Async:  enqueues on the context's stream. Ranks: collective. Throws: CommError, ShapeError, DTypeError.
+  virtual void all_reduce_sum(const OpContext& context, ConstTensorView partial, TensorView out) = 0;
+
+  // Control plane: host memory, blocking, collective.
+  virtual void broadcast(std::span<std::byte> bytes, Rank root) = 0;
+  /// Everyone's `in` (equal sizes), in rank order, on every rank; out.size() = size() * in.size().
+  virtual void all_gather(std::span<const std::byte> in, std::span<std::byte> out) = 0;
+  /// As all_gather, but only `root` receives; other ranks pass an empty `out`. Sizes may differ: `sizes` (per rank, the
+  /// same on every rank) tells them.
+  virtual void gather(std::span<const std::byte> in, std::span<const int64_t> sizes, std::span<std::byte> out,
+                      Rank root) = 0;
+  virtual int64_t all_reduce_min(int64_t value) = 0;
+  virtual int64_t all_reduce_max(int64_t value) = 0;
+  virtual void barrier() = 0;
+  /// Ranks of equal `color`, ordered by `key` then rank, become a new group. Collective.
+  virtual std::unique_ptr<Communicator> split(int32_t color, int32_t key) = 0;
+};
+
+/// Broadcast of a byte string whose length only the root knows. Collective.
+std::vector<std::byte> broadcast_bytes(Communicator& communicator, std::span<const std::byte> bytes, Rank root);
+
+}  // namespace lockstep

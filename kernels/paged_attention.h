@@ -1,0 +1,49 @@
+// Causal attention over paged keys and values: prefill chunks and single decode tokens of many sequences in one call.
+//
+// Invariant (D0): the output of a query token is a function of (q, keys and values up to its position, window): the
+// same bits for every chunking, batch, thread count and place of pages. Keys are walked in ascending position, page by
+// page.
+#pragma once
+
+#include "core/tensor_view.h"
+#include "kernels/context.h"
+#include "kernels/kv_layout.h"
+
+#include <cstddef>
+#include <cstdint>
+
+namespace lockstep {
+
+/// The pages of one rank: slot s starts at base + s * layout.page_bytes().
+struct KvPages {
+  std::byte* base = nullptr;
+  KvLayout layout;
+};
+
+/// A ragged batch. Arrays live on the context's device; row r holds query tokens [token_begin[r], token_begin[r+1]) at
+/// positions first_position[r], +1, …; its pages are slots[page_begin[r] … page_begin[r+1]), position p in page p /
+/// page_tokens.
+struct RaggedRows {
+  int64_t num_rows = 0;
+  int64_t num_tokens = 0;
+  const int32_t* token_begin = nullptr;     // [num_rows + 1]
+  const int32_t* first_position = nullptr;  // [num_rows]
+  const int32_t* page_begin = nullptr;      // [num_rows + 1]
+  const int32_t* slots = nullptr;           // [page_begin[num_rows]]
+};
+
+/// Stores k and v of the batch's tokens into their pages, rounding F32 to the page dtype.
+/// Shapes: k, v [num_tokens, num_kv_heads, head_dim] F32, token stride free.
+/// Ranks: local. Throws: ShapeError, DTypeError.
+void write_kv(const OpContext& context, ConstTensorView k, ConstTensorView v, const RaggedRows& rows, int64_t layer,
+              const KvPages& pages);
+
+/// out[t, h] = softmax(scale * q[t, h] · K) · V over positions (p - window, p] of the token's sequence (window 0: [0,
+/// p]). The batch's own keys and values must have been written. Query head h reads KV head h / (heads / num_kv_heads).
+/// Shapes: q [num_tokens, heads, head_dim] F32, token stride free; out [num_tokens, heads * head_dim] F32, F16 or BF16.
+/// Softmax and sums in F32 (online, one rescale per page). Any head size, any group size.
+/// Ranks: local. Throws: ShapeError, DTypeError. Source: Milakov & Gimelshein 2018; Kwon et al. 2023.
+void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRows& rows, int64_t layer,
+                     const KvPages& pages, float scale, int64_t window, TensorView out);
+
+}  // namespace lockstep
