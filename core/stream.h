@@ -10,6 +10,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 
 namespace lockstep {
 
@@ -51,7 +52,7 @@ class Stream {
 /// A point in a stream. Move-only. An event that was never recorded counts as reached.
 class Event {
  public:
-  explicit Event(Device device = Device::cpu());
+  Event();
   Event(Event&&) noexcept;
   Event& operator=(Event&&) noexcept;
   ~Event();
@@ -66,7 +67,7 @@ class Event {
 
  private:
   friend class Stream;
-  std::shared_ptr<Impl> impl_;
+  std::unique_ptr<Impl> impl_;
 };
 
 }  // namespace lockstep

@@ -1,0 +1,93 @@
+#include "core/buffer.h"
+
+#include "core/device_memory.h"
+#include "core/error.h"
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstdlib>
+#include <sys/mman.h>
+#include <utility>
+
+namespace lockstep {
+namespace {
+
+constexpr int64_t kAlignment = 64;
+constexpr int64_t kHugePage = int64_t{2} << 20;
+
+struct Account {
+  std::atomic<int64_t> held{0}, peak{0};
+};
+
+Account& account_of(DeviceKind kind) {
+  static std::array<Account, 2> accounts;
+  return accounts[static_cast<size_t>(kind)];
+}
+
+void add_to_account(DeviceKind kind, int64_t bytes) {
+  Account& account = account_of(kind);
+  const int64_t now = account.held.fetch_add(bytes) + bytes;
+  int64_t peak = account.peak.load();
+  while (peak < now && !account.peak.compare_exchange_weak(peak, now)) {}
+}
+
+int64_t round_up(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
+
+// Large blocks: whole huge pages, so that streaming over weights misses the TLB rarely.
+void* allocate_host(int64_t bytes) {
+  const bool is_large = bytes >= 4 * kHugePage;
+  const int64_t alignment = is_large ? kHugePage : kAlignment;
+  void* data = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(round_up(bytes, alignment)));
+  if (data == nullptr) {
+    throw OutOfMemory({__FILE__, __LINE__, ""}, bytes,
+                      fmt::format("cannot allocate {} bytes of host memory; {} bytes are held already", bytes,
+                                  allocated_bytes(DeviceKind::kCpu)));
+  }
+  if (is_large) madvise(data, static_cast<size_t>(round_up(bytes, alignment)), MADV_HUGEPAGE);  // a hint: may fail
+  return data;
+}
+
+}  // namespace
+
+Buffer::Buffer(int64_t bytes, Device device) : bytes_(bytes), device_(device) {
+  LS_CHECK(bytes >= 0, "a buffer of {} bytes", bytes);
+  if (bytes == 0) return;
+  data_ = device.kind == DeviceKind::kCpu ? allocate_host(bytes) : cuda::allocate(bytes, device);
+  add_to_account(device.kind, bytes);
+}
+
+Buffer::Buffer(Buffer&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), bytes_(std::exchange(other.bytes_, 0)), device_(other.device_) {}
+
+Buffer& Buffer::operator=(Buffer&& other) noexcept {
+  std::swap(data_, other.data_);
+  std::swap(bytes_, other.bytes_);
+  std::swap(device_, other.device_);
+  return *this;
+}
+
+Buffer::~Buffer() {
+  if (data_ == nullptr) return;
+  if (device_.kind == DeviceKind::kCpu) {
+    std::free(data_);
+  } else {
+    cuda::deallocate(data_, device_);
+  }
+  add_to_account(device_.kind, -bytes_);
+}
+
+TensorView Buffer::view(DType dtype, Shape shape) const { return view(dtype, shape, 0); }
+
+TensorView Buffer::view(DType dtype, Shape shape, int64_t byte_offset) const {
+  const int64_t needed = shape.num_elements() * size_of(dtype);
+  LS_REQUIRE(ShapeError, byte_offset >= 0 && byte_offset + needed <= bytes_,
+             "{} {} at byte {} does not fit into a buffer of {} bytes", name_of(dtype), shape.to_string(), byte_offset,
+             bytes_);
+  return {static_cast<char*>(data_) + byte_offset, dtype, shape, device_};
+}
+
+int64_t allocated_bytes(DeviceKind kind) { return account_of(kind).held.load(); }
+int64_t peak_allocated_bytes(DeviceKind kind) { return account_of(kind).peak.load(); }
+
+}  // namespace lockstep

@@ -1,0 +1,69 @@
+#include "core/cuda/check.h"
+#include "core/stream_impl.h"
+
+#include <utility>
+
+namespace lockstep::cuda {
+namespace {
+
+class CudaPoint final : public StreamPoint {
+ public:
+  explicit CudaPoint(cudaStream_t stream) {
+    LS_CUDA(cudaEventCreateWithFlags(&event_, cudaEventDisableTiming));
+    LS_CUDA(cudaEventRecord(event_, stream));
+  }
+  ~CudaPoint() override { cudaEventDestroy(event_); }
+  CudaPoint(const CudaPoint&) = delete;
+  CudaPoint& operator=(const CudaPoint&) = delete;
+
+  bool is_reached() const override {
+    const cudaError_t status = cudaEventQuery(event_);
+    if (status == cudaErrorNotReady) return false;
+    LS_CUDA(status);
+    return true;
+  }
+  void wait() const override { LS_CUDA(cudaEventSynchronize(event_)); }
+  cudaEvent_t event() const { return event_; }
+
+ private:
+  cudaEvent_t event_ = nullptr;
+};
+
+class CudaStream final : public Stream::Impl {
+ public:
+  explicit CudaStream(Device device) : device_(device) {
+    LS_CUDA(cudaSetDevice(device.ordinal));
+    LS_CUDA(cudaStreamCreateWithFlags(&stream_, cudaStreamNonBlocking));
+  }
+  ~CudaStream() override {
+    cudaStreamSynchronize(stream_);
+    cudaStreamDestroy(stream_);
+  }
+  CudaStream(const CudaStream&) = delete;
+  CudaStream& operator=(const CudaStream&) = delete;
+
+  Device device() const override { return device_; }
+  void enqueue(std::function<void()>) override {
+    LS_THROW(Error, "host work on a CUDA stream of {}: enqueue kernels and copies on native()", device_.to_string());
+  }
+  void wait(const std::shared_ptr<const StreamPoint>& point) override {
+    if (const auto* cuda_point = dynamic_cast<const CudaPoint*>(point.get())) {
+      LS_CUDA(cudaStreamWaitEvent(stream_, cuda_point->event(), 0));
+    } else {
+      point->wait();  // a CPU stream's point: the host orders them
+    }
+  }
+  std::shared_ptr<const StreamPoint> record() override { return std::make_shared<CudaPoint>(stream_); }
+  void synchronize() override { LS_CUDA(cudaStreamSynchronize(stream_)); }
+  void* native() const override { return stream_; }
+
+ private:
+  Device device_;
+  cudaStream_t stream_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<Stream::Impl> make_stream(Device device) { return std::make_unique<CudaStream>(device); }
+
+}  // namespace lockstep::cuda
