@@ -10,7 +10,8 @@ namespace lockstep {
 /// Ten rounds of Philox4x32.
 std::array<uint32_t, 4> philox4x32(std::array<uint32_t, 4> counter, std::array<uint32_t, 2> key);
 
-/// Uniform double in [0, 1) with 53 random bits, from (seed, position, stream).
+/// Uniform double in [0, 1) with 53 random bits: key = seed, counter = (position, stream), low words first; the first
+/// output word is the high half.
 double philox_uniform(uint64_t seed, uint64_t position, uint64_t stream = 0);
 
 }  // namespace lockstep
