@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <type_traits>
 
 namespace lockstep {
 
@@ -23,8 +24,9 @@ class ThreadPool {
   /// of `grain` (but the last). Rethrows the first exception. Not reentrant; one caller at a time.
   template <class Body>
   void parallel_for(int64_t count, int64_t grain, Body&& body) {
+    using Callable = std::remove_reference_t<Body>;
     run(
-        count, grain, [](void* context, int64_t begin, int64_t end) { (*static_cast<Body*>(context))(begin, end); },
+        count, grain, [](void* context, int64_t begin, int64_t end) { (*static_cast<Callable*>(context))(begin, end); },
         const_cast<void*>(static_cast<const void*>(&body)));
   }
 
