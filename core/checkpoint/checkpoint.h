@@ -16,7 +16,8 @@ namespace lockstep {
 /// Thread-safe for reading. Move-only.
 class Checkpoint {
  public:
-  /// Uses model.safetensors.index.json if present, else model.safetensors. Throws IoError, FormatError.
+  /// Uses model.safetensors.index.json if present, else model.safetensors. Files that an index names stand in the same
+  /// directory. Throws IoError; FormatError, naming index entries whose file or tensor is missing.
   static Checkpoint open(const std::filesystem::path& directory);
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;
@@ -24,13 +25,17 @@ class Checkpoint {
 
   const ModelConfig& config() const;
   bool contains(const std::string& name) const;
-  /// The mapped tensor. Throws FormatError naming the tensor and directory if it is missing, or naming shape seen and
-  /// shape expected if it differs from `expected`.
+  /// The mapped tensor, F32, F16 or BF16 as stored (which may differ from config().dtype). Throws FormatError naming
+  /// the tensor and directory if it is missing or stored in another dtype, or naming shape seen and shape expected if
+  /// it differs from `expected`.
   ConstTensorView tensor(const std::string& name, const Shape& expected) const;
+  /// Names of all tensors, ascending.
   std::vector<std::string> names() const;
+  /// Bytes of all tensors as stored.
   int64_t weight_bytes() const;
-  /// Identity of the weights: hash of the canonical config, of every header, and of 4 KiB samples spread over every
-  /// tensor. Equal on all ranks and across storage layouts of nothing: two different files give different values.
+  /// Identity of the model: hash of the canonical config, of every file's header, and of 4 KiB samples spread over
+  /// every tensor. The same value on every rank that reads the same files; other weights or another division into files
+  /// give another value. Reads at most 32 KiB of each tensor.
   Hash128 fingerprint() const;
 
  private:

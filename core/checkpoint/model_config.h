@@ -56,7 +56,9 @@ struct ModelConfig {
   int64_t full_attention_layers = 0;
   /// Explicit per-layer choice (`layer_types`), true = sliding; empty when the file has none.
   std::vector<bool> layer_is_sliding;
-  DType dtype = DType::kF32;  // torch_dtype: dtype of weights and activations
+  /// `dtype` (older files: `torch_dtype`) of weights and activations; F32 where config.json names none, and then
+  /// Checkpoint::open takes the stored dtype of the embedding.
+  DType dtype = DType::kF32;
   std::optional<TokenId> bos_token;
   /// config.json's eos_token_id, replaced by generation_config.json's when that file names it.
   std::vector<TokenId> eos_tokens;
@@ -69,9 +71,15 @@ struct ModelConfig {
   std::string canonical_json() const;
 };
 
-/// Reads `directory`/config.json (and eos ids of generation_config.json if present).
+/// Reads `directory`/config.json (and eos ids of generation_config.json if present). Keys that the file leaves out take
+/// the defaults of the architecture in transformers; sizes of the model (hidden_size, …) have none.
 /// Throws IoError if unreadable; FormatError naming file and key for a missing, mistyped or unsupported field, with the
-/// accepted values. Unknown keys that change results in transformers (e.g. a different hidden_act) are refused by name.
+/// accepted values. Known keys with values that would change results unnoticed (another hidden_act,
+/// quantization_config, experts, …) are refused by name; keys that transformers ignores for the architecture are
+/// ignored here.
 ModelConfig read_model_config(const std::filesystem::path& directory);
+
+/// True if `directory`/config.json names the dtype of the weights.
+bool config_names_dtype(const std::filesystem::path& directory);
 
 }  // namespace lockstep
