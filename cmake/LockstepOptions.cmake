@@ -10,6 +10,7 @@ set_property(CACHE LOCKSTEP_CUDA PROPERTY STRINGS AUTO ON OFF)
 set(LOCKSTEP_SANITIZE "" CACHE STRING "sanitizers for our code: empty, address (with undefined) or thread")
 option(LOCKSTEP_WERROR "warnings are errors" ON)
 option(LOCKSTEP_BUILD_TESTS "build the tests" ON)
+option(LOCKSTEP_BUILD_EXAMPLES "build the example programs" ON)
 option(LOCKSTEP_BUILD_BENCH "build the benchmark programs" ON)
 
 if(NOT CMAKE_BUILD_TYPE)
