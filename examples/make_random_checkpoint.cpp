@@ -36,7 +36,7 @@ std::optional<Options> read_options(int argc, char** argv) {
   auto add = options.add_options();
   add("help,h", "print this text");
   add("output,o", po::value(&output), "directory to write to; made if missing, files of these names are replaced");
-  add("architecture", po::value(&model.architecture)->default_value add("llama"), "llama, mistral, qwen2 or qwen3");
+  add("architecture", po::value(&model.architecture)->default_value("llama"), "llama, mistral, qwen2 or qwen3");
   add("hidden", po::value(&model.hidden)->default_value(768), "width of the residual stream");
   add("layers", po::value(&model.layers)->default_value(12), "decoder layers");
   add("heads", po::value(&model.heads)->default_value(12), "query heads");
@@ -46,7 +46,7 @@ std::optional<Options> read_options(int argc, char** argv) {
   add("vocab", po::value(&model.vocab)->default_value(32000), "tokens, at least 258");
   add("max-positions", po::value(&model.max_positions)->default_value(4096), "longest sequence in tokens");
   add("tie", po::bool_switch(&model.tie), "use the embedding as the output matrix too");
-  add("dtype", po::value(&dtype)->default_value add("bf16"), "f32, f16 or bf16");
+  add("dtype", po::value(&dtype)->default_value("bf16"), "f32, f16 or bf16");
   add("seed", po::value(&out.seed)->default_value(0), "seed of the random weights");
   po::variables_map values;
   po::store(po::command_line_parser(argc, argv).options(options).run(), values);
