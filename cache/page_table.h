@@ -17,7 +17,8 @@ class PageTable {
   explicit PageTable(int64_t num_slots);
 
   /// Checks number and digest_before, then applies the ops in order. Throws Error (with plan number, op and both
-  /// digests) if the plan does not follow: wrong number, wrong digest, slot in use, page unknown.
+  /// digests) if the plan does not follow: wrong number, wrong digest, slot in use, page unknown. After a throw the
+  /// record is void and the rank must stop.
   void apply(const StepPlan& plan);
 
   /// Slot of a page on the device. Throws Error for a page that is not there.
@@ -30,6 +31,8 @@ class PageTable {
   Hash128 digest() const;
 
  private:
+  void apply(const PageOp& op);
+
   struct Entry {
     SlotId slot;
     bool sealed = false;

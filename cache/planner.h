@@ -4,13 +4,13 @@
 // the sequences given and the tokens committed, never on time. Not thread-safe. Next stop on the main path:
 // cache/step_plan.h.
 //
-// Rules
+// Rules (docs/cache.md tells them with their reasons)
 //  - Continuous batching: decode rows first (one token each), then prompt chunks, oldest sequence first, until
-//    max_step_tokens or max_sequences is reached. Chunk cuts are multiples of page_tokens (but the prompt's end).
+//    max_step_tokens or max_sequences is reached. Chunk cuts are multiples of page_tokens (but the end of the known
+//    tokens).
 //  - Prefix sharing: full pages of prompts and outputs enter the prefix tree when sealed; a new sequence starts behind
-//  its
-//    longest cached prefix (at least one prompt token is always computed, for its logits).
-//  - Single flight: a sequence whose next page is being computed by another waits for it, unless nothing else can run.
+//    its longest cached prefix (at least one token is always computed, for its logits).
+//  - Single flight: a sequence whose next page is being computed by another in this step waits for it.
 //  - Pool full: cached pages that nobody references are evicted (least recently used leaf first; ties: higher page id);
 //    then admissions queue; then the youngest running sequence is preempted (its pages are released, unsealed work is
 //    recomputed later). A sequence that could never fit is refused by add().
@@ -43,12 +43,21 @@ struct SequenceSpec {
   bool needs_full_logits = false;
 };
 
+/// What is left to tell of a sequence when it ends.
+struct SequenceReport {
+  /// Prompt tokens found in the cache instead of computed, on the first way through the prompt. Depends on what ran
+  /// before and beside it: for statistics, not for results that must be the same in every run.
+  int64_t cached_prompt_tokens = 0;
+};
+
 struct PlannerStats {
   int64_t prompt_tokens = 0;         // of admitted sequences
   int64_t cached_prompt_tokens = 0;  // of those, found in the prefix tree
   int64_t computed_tokens = 0;       // scheduled to be computed, recomputation included
   int64_t preemptions = 0;
   int64_t evicted_pages = 0;
+  int64_t used_slots = 0;          // now, cached pages that nobody references included
+  int64_t unreferenced_pages = 0;  // now, of those: cached, ready to be shared or evicted
   int64_t peak_used_slots = 0;
   int64_t steps = 0;
 };
@@ -65,18 +74,20 @@ class Planner {
   int64_t num_waiting() const;
   int64_t num_running() const;
 
-  /// The next step. Requires has_work() and that the previous plan was committed. Always has at least one row.
+  /// The next step. Requires has_work() and that the previous plan was committed and its ended sequences finished.
+  /// Always has at least one row.
   StepPlan plan();
   /// Tells the tokens that were sampled for the plan's rows with wants_logits, in row order.
   void commit(const StepPlan& plan, std::span<const TokenId> sampled);
-  /// Ends a sequence (stop, length, error): releases its pages; sealed ones stay cached.
-  void finish(SequenceId sequence);
-  /// A plan without rows that tells the ranks to leave their loop.
+  /// Ends a sequence (stop, length, error), waiting or running: releases its pages; sealed ones stay cached. Must come
+  /// before the next plan() once max_new_tokens are sampled. Not between plan() and its commit().
+  SequenceReport finish(SequenceId sequence);
+  /// A plan without rows that tells the ranks to leave their loop. No plan follows.
   StepPlan last_plan();
 
-  /// Prompt tokens of the sequence that came from the cache when it was first admitted.
-  int64_t cached_prompt_tokens(SequenceId sequence) const;
   const PlannerStats& stats() const;
+  /// Recounts references, slots and order from scratch; throws Error on the first that is wrong. O(pages), for tests.
+  void check_invariants() const;
 
  private:
   struct Impl;

@@ -27,7 +27,7 @@ enum class PageOpKind : uint8_t {
 struct PageOp {
   PageOpKind kind = PageOpKind::kAllocate;
   PageId page;
-  SlotId slot;  // kAllocate: the slot given; kEvict: the slot freed
+  SlotId slot;  // kAllocate: the slot given; kSeal: the page's slot; kEvict: the slot freed
   bool operator==(const PageOp&) const = default;
 };
 
@@ -53,9 +53,12 @@ struct StepPlan {
   int64_t num_tokens() const;
 };
 
-/// Little-endian, versioned, checksummed bytes.
+/// The rolling digest of cache state after one more op: covers kind, page and slot, in order.
+Hash128 digest_after(const Hash128& before, const PageOp& op);
+
+/// Little-endian, versioned bytes that end in their CRC32C. Equal plans give equal bytes.
 std::vector<std::byte> serialize(const StepPlan& plan);
-/// Throws FormatError on truncation, a wrong version or checksum, or counts beyond the data.
+/// Throws FormatError on truncation, a wrong version or checksum, counts beyond the data, or unknown kinds and flags.
 StepPlan deserialize_step_plan(std::span<const std::byte> bytes);
 
 }  // namespace lockstep

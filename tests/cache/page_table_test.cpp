@@ -1,0 +1,106 @@
+#include "cache/page_table.h"
+
+#include "core/error.h"
+
+#include <gtest/gtest.h>
+#include <string>
+
+namespace lockstep {
+namespace {
+
+PageOp allocate(int64_t page, int32_t slot) { return {PageOpKind::kAllocate, PageId(page), SlotId(slot)}; }
+PageOp seal(int64_t page, int32_t slot) { return {PageOpKind::kSeal, PageId(page), SlotId(slot)}; }
+PageOp evict(int64_t page, int32_t slot) { return {PageOpKind::kEvict, PageId(page), SlotId(slot)}; }
+
+class PageTableTest : public testing::Test {
+ protected:
+  void apply(std::vector<PageOp> ops) {
+    StepPlan plan;
+    plan.number = table_.next_plan_number();
+    plan.digest_before = table_.digest();
+    plan.ops = std::move(ops);
+    table_.apply(plan);
+  }
+  std::string message_of(std::vector<PageOp> ops) {
+    try {
+      apply(std::move(ops));
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "no error";
+  }
+
+  PageTable table_{4};
+};
+
+TEST_F(PageTableTest, FollowsAllocateSealEvict) {
+  apply({allocate(10, 3), allocate(11, 0), seal(10, 3)});
+  EXPECT_EQ(table_.slot_of(PageId(10)), SlotId(3));
+  EXPECT_TRUE(table_.is_sealed(PageId(10)));
+  EXPECT_FALSE(table_.is_sealed(PageId(11)));
+  EXPECT_EQ(table_.num_used(), 2);
+  apply({evict(10, 3), allocate(12, 3)});
+  EXPECT_THROW(table_.slot_of(PageId(10)), Error);
+  EXPECT_THROW(table_.is_sealed(PageId(10)), Error);
+  EXPECT_EQ(table_.slot_of(PageId(12)), SlotId(3));
+  EXPECT_EQ(table_.num_used(), 2);
+  EXPECT_EQ(table_.num_slots(), 4);
+  EXPECT_EQ(table_.next_plan_number(), 2U);
+}
+
+TEST_F(PageTableTest, RefusesAGapInPlanNumbers) {
+  StepPlan plan;
+  plan.number = 1;
+  EXPECT_THROW(table_.apply(plan), Error);
+}
+
+TEST_F(PageTableTest, RefusesAnotherDigest) {
+  apply({allocate(1, 0)});
+  StepPlan plan;
+  plan.number = 1;
+  try {
+    table_.apply(plan);
+    FAIL() << "a plan for another cache state was accepted";
+  } catch (const Error& error) {
+    const std::string message = error.what();
+    EXPECT_NE(message.find(table_.digest().to_string()), std::string::npos) << message;
+    EXPECT_NE(message.find(Hash128{}.to_string()), std::string::npos) << message;
+  }
+}
+
+TEST_F(PageTableTest, RefusesASlotInUse) {
+  EXPECT_NE(message_of({allocate(1, 2), allocate(2, 2)}).find("ALLOCATE of page 2 in slot 2: the slot is in use"),
+            std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesAPageTwice) {
+  EXPECT_NE(message_of({allocate(1, 2), allocate(1, 3)}).find("already in slot 2"), std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesSlotsOutOfRange) {
+  EXPECT_NE(message_of({allocate(1, 4)}).find("slots are 0 to 3"), std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesANegativeSlot) {
+  EXPECT_NE(message_of({allocate(1, -1)}).find("slots are 0 to 3"), std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesUnknownPages) {
+  EXPECT_NE(message_of({evict(1, 0)}).find("not on the device"), std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesAnotherSlotThanThePages) {
+  EXPECT_NE(message_of({allocate(1, 0), evict(1, 1)}).find("the page is in slot 0"), std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesToSealTwice) {
+  EXPECT_NE(message_of({allocate(1, 0), seal(1, 0), seal(1, 0)}).find("sealed already"), std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesOpsOfOtherTiers) {
+  EXPECT_NE(message_of({allocate(1, 0), {PageOpKind::kDemote, PageId(1), SlotId(0)}}).find("DEMOTE of page 1"),
+            std::string::npos);
+}
+
+}  // namespace
+}  // namespace lockstep
