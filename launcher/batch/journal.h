@@ -48,7 +48,7 @@ class Journal {
   /// Bytes of a broken tail that opening cut off; 0 after a clean stop.
   int64_t discarded_bytes() const { return discarded_bytes_; }
   /// False on file systems without flock: then nothing keeps a second job away, and the caller should say so.
-  bool is_locked() const { return is_locked_; }
+  bool is_locked() const { return lock_.is_held; }
   /// The payload of a finished row.
   std::string read(int64_t row) const;
 
@@ -64,12 +64,19 @@ class Journal {
   void finalize();
 
  private:
+  struct Lock {
+    File file;
+    bool is_held;
+  };
+  static Lock open_and_lock(const std::filesystem::path& output);
+  /// False if there is nothing to continue.
   bool continue_existing(const JournalOptions& options);
   void start_fresh(const JournalOptions& options);
+  void replay(int64_t begin, int64_t file_bytes);
 
   std::filesystem::path output_;
-  File file_;
-  bool is_locked_ = false;
+  Lock lock_;
+  /// Where the next record goes.
   int64_t end_ = 0;
   /// Offset of each row's record; -1 where unfinished.
   std::vector<int64_t> offsets_;

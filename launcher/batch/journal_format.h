@@ -26,6 +26,8 @@ std::string describe_difference(const Manifest& journal, const Manifest& job);
 
 inline constexpr int64_t kJournalPrefixBytes = 16;
 inline constexpr int64_t kRecordHeadBytes = 16;
+/// Keeps a damaged length from asking for memory that no result needs.
+inline constexpr int64_t kMaxPayloadBytes = int64_t{256} << 20;
 
 std::string encode_journal_header(const Manifest& manifest);
 /// Bytes of the whole header, from its first kJournalPrefixBytes; nothing if these are damaged.

@@ -50,8 +50,11 @@ class Progress {
 
   std::ostream& out_;
   Options options_;
-  std::deque<Sample> samples_;
+  Clock::time_point start_;
   Clock::time_point last_print_;
+  Sample latest_;
+  /// The oldest one begins the window that rates are means over; never empty.
+  std::deque<Sample> samples_;
   size_t last_width_ = 0;
 };
 

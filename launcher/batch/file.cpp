@@ -1,0 +1,114 @@
+#include "launcher/batch/file.h"
+
+#include "core/error.h"
+
+#include <cerrno>
+#include <cstring>
+#include <fcntl.h>
+#include <string>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utility>
+
+namespace lockstep {
+namespace {
+
+[[noreturn]] void throw_io(std::string_view verb, const std::filesystem::path& path) {
+  const int code = errno;
+  LS_THROW(IoError, "cannot {} {}: {}", verb, path.string(), std::strerror(code));
+}
+
+}  // namespace
+
+File::File(std::filesystem::path path, int flags, unsigned mode) : path_(std::move(path)) {
+  do {
+    descriptor_ = ::open(path_.c_str(), flags | O_CLOEXEC, static_cast<mode_t>(mode));
+  } while (descriptor_ < 0 && errno == EINTR);
+  if (descriptor_ < 0) throw_io("open", path_);
+}
+
+File::File(File&& other) noexcept : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
+
+File& File::operator=(File&& other) noexcept {
+  std::swap(path_, other.path_);
+  std::swap(descriptor_, other.descriptor_);
+  return *this;
+}
+
+File::~File() {
+  if (descriptor_ >= 0) ::close(descriptor_);
+}
+
+File::Stamp File::stamp() const {
+  struct stat info {};
+  if (::fstat(descriptor_, &info) != 0) throw_io("inspect", path_);
+  return {info.st_dev, info.st_ino, info.st_size, info.st_mtim.tv_sec, info.st_mtim.tv_nsec};
+}
+
+bool File::is_at_path() const {
+  struct stat info {};
+  if (::stat(path_.c_str(), &info) != 0) return false;
+  const Stamp own = stamp();
+  return own.device == info.st_dev && own.inode == info.st_ino;
+}
+
+int64_t File::read_some(std::span<std::byte> out, int64_t offset) const {
+  size_t done = 0;
+  while (done < out.size()) {
+    const ssize_t got = ::pread(descriptor_, out.data() + done, out.size() - done,
+                                static_cast<off_t>(offset) + static_cast<off_t>(done));
+    if (got < 0 && errno == EINTR) continue;
+    if (got < 0) throw_io("read", path_);
+    if (got == 0) break;
+    done += static_cast<size_t>(got);
+  }
+  return static_cast<int64_t>(done);
+}
+
+void File::read(std::span<std::byte> out, int64_t offset) const {
+  const int64_t got = read_some(out, offset);
+  LS_REQUIRE(IoError, got == static_cast<int64_t>(out.size()), "cannot read {}: it ends at byte {}, expected {} more",
+             path_.string(), offset + got, static_cast<int64_t>(out.size()) - got);
+}
+
+void File::write(std::span<const std::byte> bytes, int64_t offset) {
+  size_t done = 0;
+  while (done < bytes.size()) {
+    const ssize_t put = ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done,
+                                 static_cast<off_t>(offset) + static_cast<off_t>(done));
+    if (put < 0 && errno == EINTR) continue;
+    if (put < 0) throw_io("write", path_);
+    done += static_cast<size_t>(put);
+  }
+}
+
+void File::truncate(int64_t bytes) {
+  if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) throw_io("truncate", path_);
+}
+
+void File::sync() {
+  if (::fdatasync(descriptor_) != 0) throw_io("sync", path_);
+}
+
+void sync_directory_of(const std::filesystem::path& path) {
+  const std::filesystem::path parent = path.parent_path();
+  const File directory(parent.empty() ? "." : parent, O_RDONLY | O_DIRECTORY);
+  // Some file systems cannot sync a directory and need not: they say EINVAL.
+  if (::fsync(directory.descriptor()) != 0 && errno != EINVAL) throw_io("sync directory", directory.path());
+}
+
+void replace_file(const std::filesystem::path& from, const std::filesystem::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) throw_io(fmt::format("rename {} to", from.string()), to);
+  sync_directory_of(to);
+}
+
+void write_file_atomically(const std::filesystem::path& path, std::string_view text) {
+  std::filesystem::path partial = path;
+  partial += ".partial";
+  File file(partial, O_WRONLY | O_CREAT | O_TRUNC);
+  file.write(std::as_bytes(std::span(text)), 0);
+  file.sync();
+  replace_file(partial, path);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,109 @@
+#include "launcher/batch/journal_format.h"
+
+#include "core/hash.h"
+
+#include <array>
+#include <bit>
+#include <cstring>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace lockstep {
+namespace {
+
+static_assert(std::endian::native == std::endian::little, "journal numbers are little-endian");
+
+constexpr std::string_view kMagic = "LSJRNL01";
+constexpr int64_t kChecksumBytes = 4;
+
+template <class Integer>
+void append_number(std::string& out, Integer value) {
+  std::array<char, sizeof value> bytes;
+  std::memcpy(bytes.data(), &value, sizeof value);
+  out.append(bytes.data(), bytes.size());
+}
+
+template <class Integer>
+Integer number_at(std::span<const std::byte> bytes, size_t offset) {
+  Integer value;
+  std::memcpy(&value, bytes.subspan(offset, sizeof value).data(), sizeof value);
+  return value;
+}
+
+uint32_t checksum_of(std::string_view bytes) { return crc32c(std::as_bytes(std::span(bytes))); }
+
+uint32_t record_checksum(int64_t row, std::string_view payload) {
+  std::string head;
+  append_number(head, row);
+  append_number(head, static_cast<uint32_t>(payload.size()));
+  return crc32c(std::as_bytes(std::span(payload)), checksum_of(head));
+}
+
+std::string quoted(const Manifest& manifest, const std::string& key) {
+  const auto found = manifest.find(key);
+  return found == manifest.end() ? "nothing" : fmt::format("\"{}\"", found->second);
+}
+
+}  // namespace
+
+std::string describe_difference(const Manifest& journal, const Manifest& job) {
+  Manifest keys = journal;
+  keys.insert(job.begin(), job.end());
+  std::string text;
+  for (const auto& [key, unused] : keys) {
+    const std::string before = quoted(journal, key), now = quoted(job, key);
+    if (before != now) text += fmt::format("  {}: journal has {}, this job has {}\n", key, before, now);
+  }
+  return text;
+}
+
+std::string encode_journal_header(const Manifest& manifest) {
+  // Anything that is not UTF-8 (a path, say) is replaced: the text is for comparing and for people.
+  const std::string json =
+      nlohmann::json(manifest).dump(-1, ' ', /*ensure_ascii=*/false, nlohmann::json::error_handler_t::replace);
+  std::string header(kMagic);
+  append_number(header, static_cast<uint32_t>(json.size()));
+  append_number(header, checksum_of(header));
+  header += json;
+  append_number(header, checksum_of(json));
+  return header;
+}
+
+std::optional<int64_t> journal_header_bytes(std::span<const std::byte> prefix) {
+  if (static_cast<int64_t>(prefix.size()) < kJournalPrefixBytes) return std::nullopt;
+  const auto checked = prefix.first(kMagic.size() + sizeof(uint32_t));
+  if (std::memcmp(prefix.data(), kMagic.data(), kMagic.size()) != 0) return std::nullopt;
+  if (number_at<uint32_t>(prefix, checked.size()) != crc32c(checked)) return std::nullopt;
+  return kJournalPrefixBytes + number_at<uint32_t>(prefix, kMagic.size()) + kChecksumBytes;
+}
+
+std::optional<Manifest> decode_journal_header(std::span<const std::byte> header) {
+  const auto total = journal_header_bytes(header);
+  if (!total || *total > static_cast<int64_t>(header.size())) return std::nullopt;
+  const auto json = header.subspan(static_cast<size_t>(kJournalPrefixBytes),
+                                   static_cast<size_t>(*total - kJournalPrefixBytes - kChecksumBytes));
+  if (number_at<uint32_t>(header, static_cast<size_t>(*total - kChecksumBytes)) != crc32c(json)) return std::nullopt;
+  const char* text = reinterpret_cast<const char*>(json.data());
+  return nlohmann::json::parse(text, text + json.size()).get<Manifest>();
+}
+
+std::string encode_record(int64_t row, std::string_view payload) {
+  std::string record;
+  record.reserve(static_cast<size_t>(kRecordHeadBytes) + payload.size());
+  append_number(record, static_cast<uint32_t>(payload.size()));
+  append_number(record, record_checksum(row, payload));
+  append_number(record, row);
+  record += payload;
+  return record;
+}
+
+RecordHead decode_record_head(std::span<const std::byte, kRecordHeadBytes> bytes) {
+  return {number_at<uint32_t>(bytes, 0), number_at<uint32_t>(bytes, 4), number_at<int64_t>(bytes, 8)};
+}
+
+bool is_record_valid(const RecordHead& head, std::string_view payload) {
+  return !payload.empty() && head.payload_bytes == payload.size() && head.row >= 0 &&
+         head.checksum == record_checksum(head.row, payload);
+}
+
+}  // namespace lockstep
