@@ -29,13 +29,17 @@ class Communicator {
 
   /// Memory of at least `bytes` on the context's device from which all_reduce_sum needs no copy in: partial sums are
   /// best produced straight into it. Valid until the next call of this function or the second next all_reduce_sum (two
-  /// buffers alternate). Ranks: collective; the same size on every rank.
+  /// buffers alternate). Peers may read it in place until the next collective sum: write it for one sum only, and ask
+  /// again for the next. Ranks: collective; the same size on every rank.
   virtual void* partial_buffer(int64_t bytes) = 0;
 
   /// out = sum over ranks of `partial`, added pairwise, ((r0+r1)+(r2+r3))+…, the same bits on every rank.
   /// A rank count that is no power of two leaves its odd last one to the next round.
-  /// Shapes: partial, out contiguous F32 of equal size, may be the same memory. partial may be partial_buffer().
-  /// Async:  enqueues on the context's stream. Ranks: collective. Throws: CommError, ShapeError, DTypeError.
+  /// Shapes: partial, out contiguous F32 of equal size, may be the same memory; either may be partial_buffer(). The
+  ///         result is the caller's to change.
+  /// Async:  enqueues on the context's stream; for the CPU it has completed on return.
+  /// Ranks:  collective. Throws: CommError, ShapeError, DTypeError; NotCompiled for a device the transport cannot sum
+  ///         on.
   virtual void all_reduce_sum(const OpContext& context, ConstTensorView partial, TensorView out) = 0;
 
   // Control plane: host memory, blocking, collective.
