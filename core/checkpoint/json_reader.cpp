@@ -86,8 +86,7 @@ std::string shown(const Json& value) { return cut(value.dump(-1, ' ', false, Jso
 
 JsonObject::JsonObject(const Json& object, std::string source, std::string prefix)
     : object_(&object), source_(std::move(source)), prefix_(std::move(prefix)) {
-  LS_REQUIRE(FormatError, object.is_object(), "{}: {} is {}; accepted: an object", source_,
-             prefix_.empty() ? "the value" : prefix_, shown(object));
+  LS_REQUIRE(FormatError, object.is_object(), "{}: found {}; accepted: an object", source_, shown(object));
 }
 
 bool JsonObject::mentions(const char* key) const { return object_->contains(key); }
@@ -162,6 +161,10 @@ std::vector<std::string> JsonObject::texts(const char* key) const {
   return out;
 }
 
-JsonObject JsonObject::object(const char* key) const { return JsonObject(require(key), source_, prefix_ + key + "."); }
+JsonObject JsonObject::object(const char* key) const {
+  const Json& value = require(key);
+  if (!value.is_object()) refuse(key, "an object");
+  return JsonObject(value, source_, prefix_ + key + ".");
+}
 
 }  // namespace lockstep

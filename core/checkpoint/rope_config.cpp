@@ -8,6 +8,7 @@ namespace lockstep {
 namespace {
 
 constexpr double kDefaultTheta = 10000.0;
+constexpr double kMinTheta = 2.0;   // yarn divides by its logarithm
 constexpr double kMaxTheta = 1e15;  // beyond any trained base; keeps powers of it finite
 constexpr double kMaxFactor = 1e6;  // of context extension: more than a million times is a typing error
 constexpr double kMaxRotations = 1e6;
@@ -85,11 +86,11 @@ std::string_view name_of(RopeScalingKind kind) {
 
 void read_rope_config(const JsonObject& json, ModelConfig& config) {
   require_whole_rotation(json);
-  config.rope_theta = json.number("rope_theta", 1.0, kMaxTheta, kDefaultTheta);
+  config.rope_theta = json.number("rope_theta", kMinTheta, kMaxTheta, kDefaultTheta);
   RopeScaling& scaling = config.rope_scaling;
   if (const std::optional<JsonObject> object = scaling_object(json)) {
     require_whole_rotation(*object);
-    config.rope_theta = object->number("rope_theta", 1.0, kMaxTheta, config.rope_theta);
+    config.rope_theta = object->number("rope_theta", kMinTheta, kMaxTheta, config.rope_theta);
     scaling.kind = read_kind(*object);
     if (scaling.kind == RopeScalingKind::kLlama3 || scaling.kind == RopeScalingKind::kYarn)
       scaling.original_max_positions = original_max_positions(json, *object, config.max_positions);
