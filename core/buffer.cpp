@@ -7,6 +7,7 @@
 #include <array>
 #include <atomic>
 #include <cstdlib>
+#include <cstring>
 #include <sys/mman.h>
 #include <utility>
 
@@ -75,6 +76,15 @@ Buffer::~Buffer() {
     cuda::deallocate(data_, device_);
   }
   add_to_account(device_.kind, -bytes_);
+}
+
+void Buffer::fill_zero() {
+  if (bytes_ == 0) return;
+  if (device_.kind == DeviceKind::kCpu) {
+    std::memset(data_, 0, static_cast<size_t>(bytes_));
+  } else {
+    cuda::fill_zero(data_, bytes_, device_);
+  }
 }
 
 TensorView Buffer::view(DType dtype, Shape shape) const { return view(dtype, shape, 0); }

@@ -22,6 +22,8 @@ class Buffer {
   void* data() const { return data_; }
   int64_t bytes() const { return bytes_; }
   Device device() const { return device_; }
+  /// Sets all bytes to 0; returns after completion.
+  void fill_zero();
   /// The first elements of this buffer as a contiguous tensor. Throws ShapeError if they do not fit.
   TensorView view(DType dtype, Shape shape) const;
   /// The same, starting at `byte_offset`.

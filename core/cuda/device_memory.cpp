@@ -16,6 +16,12 @@ void* allocate(int64_t bytes, Device device) {
   return data;
 }
 
+void fill_zero(void* data, int64_t bytes, Device device) {
+  LS_CUDA(cudaSetDevice(device.ordinal));
+  LS_CUDA(cudaMemset(data, 0, static_cast<size_t>(bytes)));
+  LS_CUDA(cudaDeviceSynchronize());
+}
+
 void deallocate(void* data, Device) noexcept { cudaFree(data); }
 
 }  // namespace lockstep::cuda

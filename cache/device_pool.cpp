@@ -1,0 +1,41 @@
+#include "cache/device_pool.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace lockstep {
+namespace {
+
+constexpr int64_t kMaxInt64 = std::numeric_limits<int64_t>::max();
+
+int64_t checked_page_bytes(const KvLayout& layout) {
+  LS_REQUIRE(ConfigError,
+             layout.page_tokens > 0 && layout.num_kv_heads > 0 && layout.num_layers > 0 && layout.head_dim > 0,
+             "a KV page of {} tokens, {} KV heads, {} layers and head size {}: each must be at least 1",
+             layout.page_tokens, layout.num_kv_heads, layout.num_layers, layout.head_dim);
+  return layout.page_bytes();
+}
+
+int64_t checked_pool_bytes(const KvLayout& layout, int64_t num_slots) {
+  const int64_t page_bytes = checked_page_bytes(layout);
+  LS_REQUIRE(ConfigError, num_slots > 0 && num_slots <= kMaxInt64 / page_bytes,
+             "a KV pool of {} pages of {} bytes; it must have at least 1", num_slots, page_bytes);
+  return num_slots * page_bytes;
+}
+
+}  // namespace
+
+DevicePool::DevicePool(const KvLayout& layout, int64_t num_slots, Device device)
+    : layout_(layout), num_slots_(num_slots), memory_(checked_pool_bytes(layout, num_slots), device) {
+  memory_.fill_zero();
+}
+
+KvPages DevicePool::pages() const { return {static_cast<std::byte*>(memory_.data()), layout_}; }
+
+int64_t slots_that_fit(int64_t bytes, const KvLayout& layout) {
+  return std::max<int64_t>(bytes, 0) / checked_page_bytes(layout);
+}
+
+}  // namespace lockstep

@@ -1,0 +1,35 @@
+// A rank's device memory for KV pages: one block, cut into equal slots.
+//
+// Which page lies in which slot is told by plans (cache/page_table.h); this is the memory alone. Not thread-safe by
+// itself: kernels write where plans say.
+#pragma once
+
+#include "core/buffer.h"
+#include "kernels/kv_layout.h"
+#include "kernels/paged_attention.h"
+
+#include <cstdint>
+
+namespace lockstep {
+
+class DevicePool {
+ public:
+  /// Sets all pages to 0, so that tokens that were never written are finite numbers.
+  /// Throws: ConfigError for a layout without bytes or no slots; OutOfMemory.
+  DevicePool(const KvLayout& layout, int64_t num_slots, Device device = Device::cpu());
+
+  /// Valid as long as the pool; slot s starts at base + s * layout.page_bytes().
+  KvPages pages() const;
+  int64_t num_slots() const { return num_slots_; }
+  int64_t bytes() const { return memory_.bytes(); }
+
+ private:
+  KvLayout layout_;
+  int64_t num_slots_;
+  Buffer memory_;
+};
+
+/// Slots of a pool of at most `bytes`; 0 if not even one page fits. Throws ConfigError for a layout without bytes.
+int64_t slots_that_fit(int64_t bytes, const KvLayout& layout);
+
+}  // namespace lockstep

@@ -1,0 +1,107 @@
+#include "cache/planner.h"
+
+#include "cache/planner/impl.h"
+#include "core/error.h"
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+namespace lockstep {
+namespace {
+
+void require_at_least(const char* field, int64_t value, int64_t least) {
+  LS_REQUIRE(ConfigError, value >= least, "planner: {} is {}; it must be at least {}", field, value, least);
+}
+
+const PlannerConfig& validated(const PlannerConfig& config) {
+  constexpr int64_t kMostSlots = std::numeric_limits<SlotId::value_type>::max();
+  require_at_least("num_slots", config.num_slots, 1);
+  LS_REQUIRE(ConfigError, config.num_slots <= kMostSlots, "planner: num_slots is {}; at most {} are possible",
+             config.num_slots, kMostSlots);
+  require_at_least("page_tokens", config.page_tokens, 1);
+  LS_REQUIRE(ConfigError, config.max_step_tokens >= config.page_tokens,
+             "planner: max_step_tokens is {}; it must be at least page_tokens, {}", config.max_step_tokens,
+             config.page_tokens);
+  require_at_least("max_sequences", config.max_sequences, 1);
+  LS_REQUIRE(ConfigError, config.prefill_chunk >= 0 && config.prefill_chunk % config.page_tokens == 0,
+             "planner: prefill_chunk is {}; it must be 0 or a multiple of page_tokens, {}", config.prefill_chunk,
+             config.page_tokens);
+  return config;
+}
+
+}  // namespace
+
+Planner::Impl::Impl(const PlannerConfig& checked_config) : config(checked_config), pool(checked_config.num_slots) {}
+
+SequenceState& Planner::Impl::sequence_of(SequenceId id) {
+  const auto at = sequences.find(id);
+  LS_CHECK(at != sequences.end(), "sequence {} is not known (any more)", id.value());
+  return at->second;
+}
+
+std::vector<SequenceState*>::iterator Planner::Impl::position_in_running(SequenceId id) {
+  return std::lower_bound(running.begin(), running.end(), id,
+                          [](const SequenceState* sequence, SequenceId value) { return sequence->id < value; });
+}
+
+void Planner::Impl::update_gauges() {
+  stats.used_slots = pool.num_used();
+  stats.unreferenced_pages = tree.num_unreferenced();
+  stats.peak_used_slots = std::max(stats.peak_used_slots, stats.used_slots);
+}
+
+Planner::Planner(const PlannerConfig& config) : impl_(std::make_unique<Impl>(validated(config))) {}
+Planner::~Planner() = default;
+
+SequenceId Planner::add(SequenceSpec spec) {
+  LS_CHECK(!impl_->has_ended, "a sequence was added after the last plan");
+  LS_REQUIRE(ConfigError, !spec.prompt.empty(), "a sequence needs at least one prompt token");
+  require_at_least("max_new_tokens", spec.max_new_tokens, 1);
+  const auto num_prompt_tokens = static_cast<int64_t>(spec.prompt.size());
+  const int64_t page_tokens = impl_->config.page_tokens, num_slots = impl_->config.num_slots;
+  constexpr int64_t kMostTokens = std::numeric_limits<int64_t>::max() / 2;  // the sum below must not overflow
+  const int64_t num_pages = impl_->pages_for(num_prompt_tokens + std::min(spec.max_new_tokens, kMostTokens));
+  LS_REQUIRE(ConfigError, num_pages <= num_slots,
+             "a prompt of {} tokens and {} new tokens need {} pages of {} tokens; the KV cache has {}",
+             num_prompt_tokens, spec.max_new_tokens, num_pages, page_tokens, num_slots);
+
+  const SequenceId id(impl_->next_sequence++);
+  SequenceState& sequence = impl_->sequences[id];
+  sequence.id = id;
+  sequence.tokens = std::move(spec.prompt);
+  sequence.num_prompt_tokens = num_prompt_tokens;
+  sequence.max_new_tokens = spec.max_new_tokens;
+  sequence.needs_full_logits = spec.needs_full_logits;
+  // Without sharing every sequence has a root of its own: nobody else can find its pages, but it can, when preempted.
+  const SequenceId own[] = {id};
+  sequence.root = impl_->config.share_prefixes ? impl_->config.cache_key
+                                               : hash128(std::as_bytes(std::span(own)), impl_->config.cache_key);
+  impl_->waiting.emplace_hint(impl_->waiting.end(), id, &sequence);
+  return id;
+}
+
+bool Planner::has_work() const { return !impl_->sequences.empty(); }
+int64_t Planner::num_waiting() const { return static_cast<int64_t>(impl_->waiting.size()); }
+int64_t Planner::num_running() const { return static_cast<int64_t>(impl_->running.size()); }
+
+StepPlan Planner::plan() { return impl_->plan(); }
+void Planner::commit(const StepPlan& plan, std::span<const TokenId> sampled) { impl_->commit(plan, sampled); }
+SequenceReport Planner::finish(SequenceId sequence) { return impl_->finish(sequence); }
+
+StepPlan Planner::last_plan() {
+  LS_CHECK(!impl_->plan_is_open, "plan {} was not committed", impl_->next_number - 1);
+  LS_CHECK(!impl_->has_ended, "the last plan was given already");
+  impl_->has_ended = true;
+  StepPlan plan;
+  plan.number = impl_->next_number++;
+  plan.digest_before = impl_->pool.digest();
+  plan.ops = impl_->pool.take_ops();
+  plan.last = true;
+  return plan;
+}
+
+const PlannerStats& Planner::stats() const { return impl_->stats; }
+void Planner::check_invariants() const { impl_->check_invariants(); }
+
+}  // namespace lockstep

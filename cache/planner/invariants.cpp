@@ -1,0 +1,43 @@
+#include "cache/planner/impl.h"
+#include "core/error.h"
+
+#include <set>
+#include <unordered_map>
+
+namespace lockstep {
+
+void Planner::Impl::check_invariants() const {
+  const auto nodes = tree.checked_nodes();
+  std::unordered_map<const PrefixTree::Node*, int64_t> references;
+  std::set<SlotId> slots;
+  for (const PrefixTree::Node* node : nodes) {
+    LS_CHECK(slots.insert(node->page.slot).second, "slot {} holds two pages", node->page.slot.value());
+  }
+  for (size_t i = 0; i < running.size(); ++i) {
+    const SequenceState& sequence = *running[i];
+    const int64_t id = sequence.id.value();
+    LS_CHECK(i == 0 || running[i - 1]->id < sequence.id, "sequence {} runs out of order", id);
+    LS_CHECK(!waiting.contains(sequence.id), "sequence {} runs and waits", id);
+    LS_CHECK(sequence.pages.size() == sequence.cached.size() + sequence.open.size(), "sequence {}: pages", id);
+    LS_CHECK(sequence.num_computed <= sequence.num_pages() * config.page_tokens, "sequence {}: computed tokens", id);
+    for (size_t page = 0; page < sequence.cached.size(); ++page) {
+      const PrefixTree::Node* node = sequence.cached[page];
+      LS_CHECK(node->key == sequence.keys[page] && node->page.page == sequence.pages[page], "sequence {}: page {}", id,
+               page);
+      ++references[node];
+    }
+    for (const PlacedPage& page : sequence.open) {
+      LS_CHECK(slots.insert(page.slot).second, "slot {} holds two pages", page.slot.value());
+    }
+  }
+  for (const PrefixTree::Node* node : nodes) {
+    LS_CHECK(node->num_references == references[node], "page {}: {} references, counted {}", node->page.page.value(),
+             references[node], node->num_references);
+  }
+  LS_CHECK(static_cast<int64_t>(slots.size()) == pool.num_used(), "{} slots are used, counted {}", slots.size(),
+           pool.num_used());
+  LS_CHECK(sequences.size() == running.size() + waiting.size(), "{} sequences, {} running, {} waiting",
+           sequences.size(), running.size(), waiting.size());
+}
+
+}  // namespace lockstep

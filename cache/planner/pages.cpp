@@ -1,0 +1,53 @@
+// How a sequence comes to pages when the pool is full, and how it gives them up.
+#include "cache/planner/impl.h"
+
+namespace lockstep {
+
+void Planner::Impl::grow(SequenceState& sequence, int64_t num_pages, bool may_preempt) {
+  while (sequence.num_pages() < num_pages) {
+    const auto page = obtain_page();
+    if (page) {
+      sequence.add_open_page(*page);
+    } else if (!may_preempt || !preempt_younger_than(sequence)) {
+      return;
+    }
+  }
+}
+
+std::optional<PlacedPage> Planner::Impl::obtain_page() {
+  if (pool.num_free() == 0) {
+    const auto victim = tree.evict();
+    if (!victim) return std::nullopt;
+    pool.evict(*victim);
+    ++stats.evicted_pages;
+  }
+  return pool.allocate();
+}
+
+bool Planner::Impl::preempt_younger_than(const SequenceState& sequence) {
+  SequenceState& youngest = *running.back();
+  if (&youngest == &sequence) return false;
+  running.pop_back();
+  release_pages(youngest);
+  youngest.was_preempted = true;
+  waiting.emplace(youngest.id, &youngest);
+  ++stats.preemptions;
+  return true;
+}
+
+void Planner::Impl::release_pages(SequenceState& sequence) {
+  for (const PlacedPage& page : sequence.open) pool.evict(page);
+  for (auto node = sequence.cached.rbegin(); node != sequence.cached.rend(); ++node) tree.release(**node, next_number);
+  sequence.open.clear();
+  sequence.cached.clear();
+  sequence.pages.clear();
+  sequence.num_computed = 0;
+}
+
+void Planner::Impl::drop_private_pages(SequenceState& sequence) {
+  for (auto key = sequence.keys.rbegin(); key != sequence.keys.rend(); ++key) {
+    if (PrefixTree::Node* node = tree.find(*key)) pool.evict(tree.remove(*node));
+  }
+}
+
+}  // namespace lockstep

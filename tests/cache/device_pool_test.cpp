@@ -1,0 +1,39 @@
+#include "cache/device_pool.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <gtest/gtest.h>
+
+namespace lockstep {
+namespace {
+
+constexpr KvLayout kLayout{.page_tokens = 16, .num_kv_heads = 2, .num_layers = 3, .head_dim = 5, .dtype = DType::kBF16};
+
+TEST(DevicePool, PagesAreZeroAndLieBehindEachOther) {
+  const DevicePool pool(kLayout, 7);
+  EXPECT_EQ(pool.num_slots(), 7);
+  EXPECT_EQ(pool.bytes(), 7 * kLayout.page_bytes());
+  const KvPages pages = pool.pages();
+  EXPECT_EQ(pages.layout.page_bytes(), kLayout.page_bytes());
+  EXPECT_TRUE(std::all_of(pages.base, pages.base + pool.bytes(), [](std::byte b) { return b == std::byte{0}; }));
+}
+
+TEST(DevicePool, RefusesEmptyPools) {
+  EXPECT_THROW(DevicePool(kLayout, 0), ConfigError);
+  EXPECT_THROW(DevicePool(KvLayout{}, 1), ConfigError);
+}
+
+TEST(DevicePool, RefusesMoreBytesThanCanBeCounted) { EXPECT_THROW(DevicePool(kLayout, INT64_MAX / 2), ConfigError); }
+
+TEST(DevicePool, SlotsThatFit) {
+  const int64_t page = kLayout.page_bytes();
+  EXPECT_EQ(slots_that_fit(10 * page, kLayout), 10);
+  EXPECT_EQ(slots_that_fit(10 * page - 1, kLayout), 9);
+  EXPECT_EQ(slots_that_fit(page - 1, kLayout), 0);
+  EXPECT_EQ(slots_that_fit(-page, kLayout), 0);
+  EXPECT_THROW(slots_that_fit(1, KvLayout{}), ConfigError);
+}
+
+}  // namespace
+}  // namespace lockstep

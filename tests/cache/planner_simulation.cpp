@@ -1,0 +1,161 @@
+#include "tests/cache/planner_simulation.h"
+
+#include "core/error.h"
+
+#include <algorithm>
+#include <set>
+
+namespace lockstep {
+namespace {
+
+// SplitMix64's finaliser.
+uint64_t mix(uint64_t x) {
+  x += 0x9e3779b97f4a7c15;
+  x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9;
+  x = (x ^ (x >> 27)) * 0x94d049bb133111eb;
+  return x ^ (x >> 31);
+}
+
+}  // namespace
+
+PlannerSimulation::PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests)
+    : config_(config),
+      requests_(std::move(requests)),
+      planner_(config),
+      table_(config.num_slots),
+      slots_(static_cast<size_t>(config.num_slots),
+             std::vector<uint64_t>(static_cast<size_t>(config.page_tokens), uint64_t{0})),
+      outputs_(requests_.size()),
+      reports_(requests_.size()) {}
+
+void PlannerSimulation::run() {
+  for (; num_arrived_ < requests_.size() || planner_.has_work(); ++step_) {
+    arrive_and_cancel();
+    if (planner_.has_work()) step();
+    planner_.check_invariants();
+    LS_CHECK(step_ < 1000000, "the simulation does not come to an end");
+  }
+  const StepPlan last = planner_.last_plan();
+  LS_CHECK(last.last && last.rows.empty(), "the last plan has rows");
+  follow(last);
+  LS_CHECK(table_.num_used() == planner_.stats().used_slots, "the rank holds {} pages, the planner {}",
+           table_.num_used(), planner_.stats().used_slots);
+}
+
+void PlannerSimulation::arrive_and_cancel() {
+  for (; num_arrived_ < requests_.size() && requests_[num_arrived_].arrival_step <= step_; ++num_arrived_) {
+    const SimulatedRequest& request = requests_[num_arrived_];
+    const SequenceId id = planner_.add({request.prompt, request.max_new_tokens, num_arrived_ % 2 == 1});
+    Live& live = live_[id];
+    live.request = num_arrived_;
+    for (const TokenId token : request.prompt) append(live, token);
+    id_of_request_[num_arrived_] = id;
+  }
+  for (size_t i = 0; i < num_arrived_; ++i) {
+    if (requests_[i].cancel_step == step_ && live_.contains(id_of_request_[i])) finish(id_of_request_[i]);
+  }
+}
+
+void PlannerSimulation::step() {
+  const StepPlan plan = planner_.plan();
+  planner_.check_invariants();
+  check_shape(plan);
+  follow(plan);
+  std::vector<TokenId> sampled;
+  std::vector<SequenceId> ended;
+  for (const PlanRow& row : plan.rows) {
+    Live& live = live_.at(row.sequence);
+    const auto end = static_cast<size_t>(row.first_position) + row.tokens.size();
+    LS_CHECK(row.wants_logits == (end == live.tokens.size()), "logits of sequence {}", row.sequence.value());
+    if (!row.wants_logits) continue;
+    bool stops = false;
+    sampled.push_back(sample(live, &stops));
+    if (stops) ended.push_back(row.sequence);
+  }
+  planner_.commit(plan, sampled);
+  for (const SequenceId id : ended) finish(id);
+}
+
+void PlannerSimulation::follow(const StepPlan& sent) {
+  plans_.push_back(serialize(sent));
+  const StepPlan plan = deserialize_step_plan(plans_.back());
+  LS_CHECK(plan == sent, "plan {} changed on its way", sent.number);
+  table_.apply(plan);
+  for (const PageOp& op : plan.ops) {
+    auto& slot = slots_[static_cast<size_t>(op.slot.value())];
+    if (op.kind == PageOpKind::kAllocate) std::fill(slot.begin(), slot.end(), 0);
+    if (op.kind == PageOpKind::kSeal) {
+      LS_CHECK(std::count(slot.begin(), slot.end(), 0) == 0, "page {} is sealed before it is full", op.page.value());
+    }
+  }
+  // All reads before all writes: a page that another row fills in the same step must not be relied on.
+  for (const PlanRow& row : plan.rows) check_reads(row, live_.at(row.sequence));
+  for (const PlanRow& row : plan.rows) write(row, live_.at(row.sequence));
+}
+
+void PlannerSimulation::check_shape(const StepPlan& plan) const {
+  LS_CHECK(plan.num_tokens() <= config_.max_step_tokens, "plan {}: {} tokens", plan.number, plan.num_tokens());
+  LS_CHECK(static_cast<int64_t>(plan.rows.size()) <= config_.max_sequences, "plan {}: rows", plan.number);
+  std::set<SequenceId> seen;
+  for (const PlanRow& row : plan.rows) {
+    const Live& live = live_.at(row.sequence);
+    LS_CHECK(seen.insert(row.sequence).second, "plan {}: sequence {} twice", plan.number, row.sequence.value());
+    const auto num_tokens = static_cast<int64_t>(row.tokens.size());
+    const int64_t end = row.first_position + num_tokens;
+    LS_CHECK(num_tokens > 0 && end <= static_cast<int64_t>(live.tokens.size()), "plan {}: row range", plan.number);
+    LS_CHECK(std::equal(row.tokens.begin(), row.tokens.end(), live.tokens.begin() + row.first_position),
+             "plan {}: tokens of sequence {}", plan.number, row.sequence.value());
+    LS_CHECK(row.wants_logits || end % config_.page_tokens == 0, "plan {}: cut at {}", plan.number, end);
+    LS_CHECK(config_.prefill_chunk == 0 || num_tokens <= config_.prefill_chunk, "plan {}: chunk", plan.number);
+    LS_CHECK(static_cast<int64_t>(row.pages.size()) == (end + config_.page_tokens - 1) / config_.page_tokens,
+             "plan {}: {} pages for {} tokens", plan.number, row.pages.size(), end);
+    LS_CHECK(row.needs_full_logits == (row.wants_logits && live.request % 2 == 1), "plan {}: flags", plan.number);
+  }
+}
+
+void PlannerSimulation::check_reads(const PlanRow& row, const Live& live) const {
+  for (int64_t p = 0; p < row.first_position; ++p) {
+    const PageId page = row.pages[static_cast<size_t>(p / config_.page_tokens)];
+    const auto& slot = slots_[static_cast<size_t>(table_.slot_of(page).value())];
+    LS_CHECK(slot[static_cast<size_t>(p % config_.page_tokens)] == live.chain[static_cast<size_t>(p)],
+             "sequence {} reads a wrong page {} at position {}", row.sequence.value(), page.value(), p);
+  }
+}
+
+void PlannerSimulation::write(const PlanRow& row, const Live& live) {
+  for (size_t i = 0; i < row.tokens.size(); ++i) {
+    const auto p = static_cast<size_t>(row.first_position) + i;
+    const PageId page = row.pages[p / static_cast<size_t>(config_.page_tokens)];
+    LS_CHECK(!table_.is_sealed(page), "sequence {} writes the sealed page {}", row.sequence.value(), page.value());
+    auto& value =
+        slots_[static_cast<size_t>(table_.slot_of(page).value())][p % static_cast<size_t>(config_.page_tokens)];
+    LS_CHECK(value == 0, "page {} is written twice at position {}", page.value(), p);
+    value = live.chain[p];
+  }
+}
+
+TokenId PlannerSimulation::sample(Live& live, bool* stops) const {
+  const SimulatedRequest& request = requests_[live.request];
+  const uint64_t hash = mix(live.chain.back() ^ request.sampling_seed);
+  const TokenId token(static_cast<int32_t>(hash % 1000));
+  append(live, token);
+  const bool is_full = live.tokens.size() == request.prompt.size() + static_cast<size_t>(request.max_new_tokens);
+  *stops = is_full || (request.stop_modulus != 0 && hash / 1000 % request.stop_modulus == 0);
+  return token;
+}
+
+void PlannerSimulation::append(Live& live, TokenId token) const {
+  const uint64_t parent = live.chain.empty() ? 1 : live.chain.back();
+  live.tokens.push_back(token);
+  live.chain.push_back(mix(parent ^ (static_cast<uint64_t>(token.value()) << 1)) | 1);
+}
+
+void PlannerSimulation::finish(SequenceId id) {
+  const Live& live = live_.at(id);
+  const auto num_prompt = static_cast<int64_t>(requests_[live.request].prompt.size());
+  outputs_[live.request].assign(live.tokens.begin() + num_prompt, live.tokens.end());
+  reports_[live.request] = planner_.finish(id);
+  live_.erase(id);
+}
+
+}  // namespace lockstep

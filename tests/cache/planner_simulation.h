@@ -1,0 +1,73 @@
+// A planner driven as the engine drives it, over a model that is a hash: a token depends on every token before it.
+//
+// Instead of keys and values every slot remembers, per position, the hash of the whole token chain that was written
+// there. Each row is checked to read exactly its own sequence's chain, so a stale, foreign or missing page is seen at
+// once; plans travel as bytes and are followed by a PageTable, as on a rank.
+#pragma once
+
+#include "cache/page_table.h"
+#include "cache/planner.h"
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+struct SimulatedRequest {
+  std::vector<TokenId> prompt;
+  int64_t max_new_tokens = 1;
+  uint64_t sampling_seed = 0;  // equal prompts with equal seeds generate the same text
+  uint64_t stop_modulus = 0;   // a sampled hash that it divides ends the sequence; 0: length alone
+  int64_t arrival_step = 0;
+  int64_t cancel_step = -1;  // finished by the user before this step, wherever it is
+};
+
+class PlannerSimulation {
+ public:
+  /// Throws Error at the first plan that breaks a rule; a message says which.
+  PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests);
+  /// Until every request is finished, then the last plan.
+  void run();
+
+  /// Generated tokens by request.
+  const std::vector<std::vector<TokenId>>& outputs() const { return outputs_; }
+  const std::vector<SequenceReport>& reports() const { return reports_; }
+  /// All plans as they travelled.
+  const std::vector<std::vector<std::byte>>& plans() const { return plans_; }
+  const Planner& planner() const { return planner_; }
+  const PageTable& table() const { return table_; }
+
+ private:
+  struct Live {
+    size_t request = 0;
+    std::vector<TokenId> tokens;
+    std::vector<uint64_t> chain;  // chain[p]: hash of tokens [0, p]
+  };
+
+  void arrive_and_cancel();
+  void step();
+  void follow(const StepPlan& plan);
+  void check_shape(const StepPlan& plan) const;
+  void check_reads(const PlanRow& row, const Live& live) const;
+  void write(const PlanRow& row, const Live& live);
+  TokenId sample(Live& live, bool* stops) const;
+  void append(Live& live, TokenId token) const;
+  void finish(SequenceId id);
+
+  PlannerConfig config_;
+  std::vector<SimulatedRequest> requests_;
+  Planner planner_;
+  PageTable table_;
+  std::vector<std::vector<uint64_t>> slots_;  // [slot][position in page], 0: nothing
+  std::map<SequenceId, Live> live_;
+  std::map<size_t, SequenceId> id_of_request_;
+  size_t num_arrived_ = 0;
+  int64_t step_ = 0;
+  std::vector<std::vector<TokenId>> outputs_;
+  std::vector<SequenceReport> reports_;
+  std::vector<std::vector<std::byte>> plans_;
+};
+
+}  // namespace lockstep
