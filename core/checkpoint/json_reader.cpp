@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 
+#include <algorithm>
 #include <cerrno>
 #include <cmath>
 #include <cstring>
@@ -165,6 +166,23 @@ JsonObject JsonObject::object(const char* key) const {
   const Json& value = require(key);
   if (!value.is_object()) refuse(key, "an object");
   return JsonObject(value, source_, prefix_ + key + ".");
+}
+
+std::vector<JsonObject> JsonObject::objects(const char* key) const {
+  const Json& list = require(key);
+  if (!list.is_array()) refuse(key, "a list of objects");
+  std::vector<JsonObject> out;
+  for (size_t i = 0; i < list.size(); ++i)
+    out.emplace_back(list[i], source_, fmt::format("{}{}[{}].", prefix_, key, i));
+  return out;
+}
+
+std::string JsonObject::place(std::string_view key) const { return fmt::format("{}: {}{}", source_, prefix_, key); }
+
+void JsonObject::allow_only(std::initializer_list<std::string_view> keys) const {
+  for (const auto& item : object_->items())
+    LS_REQUIRE(FormatError, std::find(keys.begin(), keys.end(), item.key()) != keys.end(),
+               "{}: {}{} is not supported; accepted keys: {}", source_, prefix_, item.key(), fmt::join(keys, ", "));
 }
 
 }  // namespace lockstep

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <initializer_list>
 #include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
@@ -49,7 +50,13 @@ class JsonObject {
   std::vector<int64_t> integers(const char* key, int64_t min, int64_t max) const;
   std::vector<std::string> texts(const char* key) const;
   JsonObject object(const char* key) const;
+  /// A list of objects.
+  std::vector<JsonObject> objects(const char* key) const;
 
+  /// "<file>: <key>", to start a message with.
+  std::string place(std::string_view key) const;
+  /// Refuses any key but `keys`: one that is not known might change what the others mean.
+  void allow_only(std::initializer_list<std::string_view> keys) const;
   /// Throws: "<file>: <key> is <value>; accepted: <accepted>".
   [[noreturn]] void refuse(const char* key, std::string_view accepted) const;
 

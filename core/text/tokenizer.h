@@ -1,9 +1,9 @@
 // Text to token ids and back, as Hugging Face `tokenizers` defines it: the ids are the same, token for token.
 //
-// A model directory holds tokenizer.json (byte-level or SentencePiece-style BPE; see docs/tokenizers.md for the accepted
-// components) or, without it, tokenizer.model (SentencePiece). tokenizer_config.json, if present, names the BOS and EOS
-// tokens. The ids feed the embedding (kernels/embedding.h); text leaves through core/text/incremental_decoder.h.
-// Thread-safety: const members may be called from any number of threads.
+// A model directory holds tokenizer.json (byte-level or SentencePiece-style BPE; see docs/tokenizers.md for the
+// accepted components) or, without it, tokenizer.model (SentencePiece). tokenizer_config.json, if present, names the
+// BOS and EOS tokens. The ids feed the embedding (kernels/embedding.h); text leaves through
+// core/text/incremental_decoder.h. Thread-safety: const members may be called from any number of threads.
 #pragma once
 
 #include "core/hash.h"
