@@ -41,7 +41,9 @@ void write_kv(const OpContext& context, ConstTensorView k, ConstTensorView v, co
 /// out[t, h] = softmax(scale * q[t, h] · K) · V over positions (p - window, p] of the token's sequence (window 0: [0,
 /// p]). The batch's own keys and values must have been written. Query head h reads KV head h / (heads / num_kv_heads).
 /// Shapes: q [num_tokens, heads, head_dim] F32, token stride free; out [num_tokens, heads * head_dim] F32, F16 or BF16.
-/// Softmax and sums in F32 (online, one rescale per page). Any head size, any group size.
+/// Softmax and sums in F32 (online, one rescale per page). Any head size, any group size, any page size; multiples of
+/// 16 tokens and of 16 dimensions are fast. CPU levels with AVX512_BF16 round q to BF16 for BF16 pages; probabilities
+/// stay F32 everywhere. Memory of a page at positions not yet written may hold anything.
 /// Ranks: local. Throws: ShapeError, DTypeError. Source: Milakov & Gimelshein 2018; Kwon et al. 2023.
 void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRows& rows, int64_t layer,
                      const KvPages& pages, float scale, int64_t window, TensorView out);

@@ -1,0 +1,9 @@
+#include "kernels/cpu/vector/scalar.h"
+// The body below is compiled once per level.
+#include "kernels/cpu/attention/attend.h"
+
+namespace lockstep::cpu {
+
+void attend_scalar(const AttentionTile& tile) { attend<FloatScores<BFloat16>>(tile); }
+
+}  // namespace lockstep::cpu

@@ -1,0 +1,9 @@
+#include "kernels/cpu/vector/avx512.h"
+// The body below is compiled once per level.
+#include "kernels/cpu/rows/row_ops_body.h"
+
+namespace lockstep::cpu {
+
+constinit const RowOps kRowOpsAvx512 = kRowOps;
+
+}  // namespace lockstep::cpu
