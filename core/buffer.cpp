@@ -33,19 +33,17 @@ void add_to_account(DeviceKind kind, int64_t bytes) {
   while (peak < now && !account.peak.compare_exchange_weak(peak, now)) {}
 }
 
-int64_t round_up(int64_t bytes, int64_t unit) { return (bytes + unit - 1) / unit * unit; }
-
-// Large blocks: whole huge pages, so that streaming over weights misses the TLB rarely.
+// Large blocks start on a huge page and ask for huge pages as far as whole ones reach, so that streaming over weights
+// misses the TLB rarely and the rest of the last page is not held for nothing.
 void* allocate_host(int64_t bytes) {
-  const bool is_large = bytes >= 4 * kHugePage;
-  const int64_t alignment = is_large ? kHugePage : kAlignment;
-  void* data = std::aligned_alloc(static_cast<size_t>(alignment), static_cast<size_t>(round_up(bytes, alignment)));
-  if (data == nullptr) {
+  const bool is_large = bytes >= kHugePage;
+  void* data = nullptr;
+  if (posix_memalign(&data, static_cast<size_t>(is_large ? kHugePage : kAlignment), static_cast<size_t>(bytes)) != 0) {
     throw OutOfMemory({__FILE__, __LINE__, ""}, bytes,
                       fmt::format("cannot allocate {} bytes of host memory; {} bytes are held already", bytes,
                                   allocated_bytes(DeviceKind::kCpu)));
   }
-  if (is_large) madvise(data, static_cast<size_t>(round_up(bytes, alignment)), MADV_HUGEPAGE);  // a hint: may fail
+  if (is_large) madvise(data, static_cast<size_t>(bytes / kHugePage * kHugePage), MADV_HUGEPAGE);  // a hint: may fail
   return data;
 }
 

@@ -16,6 +16,7 @@ constexpr int64_t kPerBlock = 8;                      // 16-bit numbers of one P
 constexpr int64_t kPieceElements = int64_t{1} << 20;  // a multiple of kPerBlock; 2 or 4 MB
 constexpr size_t kDataAlignment = 64;                 // of the first tensor, as loaders like it
 
+/// Throws DTypeError for types that weights do not have.
 const char* stored_name(DType dtype) {
   switch (dtype) {
     case DType::kF32: return "F32";
@@ -28,11 +29,12 @@ const char* stored_name(DType dtype) {
 
 /// Length, JSON, and spaces up to the alignment of the data.
 std::string header_of(const std::vector<WeightSpec>& weights, DType dtype) {
+  const char* const type = stored_name(dtype);
   nlohmann::json json{{"__metadata__", {{"format", "pt"}}}};
   int64_t offset = 0;
   for (const WeightSpec& weight : weights) {
     const int64_t end = offset + weight.num_elements() * size_of(dtype);
-    json[weight.name] = {{"dtype", stored_name(dtype)}, {"shape", weight.shape}, {"data_offsets", {offset, end}}};
+    json[weight.name] = {{"dtype", type}, {"shape", weight.shape}, {"data_offsets", {offset, end}}};
     offset = end;
   }
   std::string text = json.dump();
@@ -82,9 +84,9 @@ void write_all(const std::vector<WeightSpec>& weights, uint64_t seed, std::ofstr
 
 void write_weights(const std::vector<WeightSpec>& weights, DType dtype, uint64_t seed,
                    const std::filesystem::path& path) {
+  const std::string header = header_of(weights, dtype);
   std::ofstream stream(path, std::ios::binary | std::ios::trunc);
   LS_REQUIRE(IoError, stream.is_open(), "cannot create {}: {}", path.string(), std::strerror(errno));
-  const std::string header = header_of(weights, dtype);
   stream.write(header.data(), static_cast<std::streamsize>(header.size()));
   visit_floating(dtype, [&]<class T>() { write_all<T>(weights, seed, stream); });
   stream.close();

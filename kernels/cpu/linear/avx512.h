@@ -9,7 +9,7 @@ namespace {
 
 struct Avx512 {
   using V = __m512;
-  // 12 x 2 or 6 x 4 sums take 24 of the 32 registers and need 24 independent chains at most 6 cycles long.
+  // 12 x 2 sums take 24 of the 32 registers. Few rows wait for memory: four panels at once keep more of it in flight.
   static constexpr int kLanes = 16, kMaxRows = 12, kWideRows = 6, kPanels = 2, kSubsteps = 1;
   static V zero() { return _mm512_setzero_ps(); }
   static V add(V a, V b) { return _mm512_add_ps(a, b); }

@@ -16,6 +16,11 @@ constexpr int64_t kMaxPackedRowBytes = int64_t{16} << 20;
 constexpr int64_t kParallelPackBytes = 64 << 10;
 // Pieces of work per thread, so that a thread that is held up does not hold up the rest.
 constexpr int64_t kPiecesPerThread = 4;
+// Tiles of at most this many rows wait for memory rather than for arithmetic.
+constexpr int64_t kFewRows = 6;
+// Prefetching: about a memory latency at full speed; what a core's L2 keeps beside its rows of x.
+constexpr int64_t kPrefetchBytes = 1024;
+constexpr int64_t kNearCacheBytes = 768 << 10;
 
 int64_t ceil_div(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
@@ -78,10 +83,12 @@ class Product {
     const int64_t splits = std::clamp<int64_t>(wanted / num_groups, 1, num_blocks_);
     threads.parallel_for(num_groups * splits, 1, [&](int64_t begin, int64_t end) {
       const ThreadScope scope(kernels_);
-      for (int64_t item = begin; item < end; ++item) {
-        const int64_t split = item / num_groups, first = item % num_groups * group;
-        multiply(first, std::min(first + group, layout_.num_panels), split * num_blocks_ / splits,
+      while (begin < end) {
+        const int64_t split = begin / num_groups, stop = std::min(end, (split + 1) * num_groups);
+        const int64_t first = begin - split * num_groups, last = stop - split * num_groups;
+        multiply(first * group, std::min(last * group, layout_.num_panels), split * num_blocks_ / splits,
                  (split + 1) * num_blocks_ / splits);
+        begin = stop;
       }
     });
   }
@@ -103,16 +110,40 @@ class Product {
     while (panel < last_panel) {
       int64_t count = panels_per_tile_;
       while (count > last_panel - panel) count /= 2;
-      for (int64_t block = first_block; block < last_block; ++block) run_tile(panel, count, block);
+      for (int64_t block = first_block; block < last_block; ++block) {
+        run_tile(panel, count, block, prefetch_plan(panel, count, block - first_block, last_block - first_block));
+      }
       panel += count;
     }
   }
 
-  void run_tile(int64_t panel, int64_t panels, int64_t block) const {
+  const char* panel_data(int64_t panel) const {
+    return static_cast<const char*>(weight_.packed.data()) + panel * layout_.panel_bytes;
+  }
+
+  /// What the `block`-th of `num_blocks` tiles over the same panels fetches ahead.
+  TilePrefetch prefetch_plan(int64_t panel, int64_t panels, int64_t block, int64_t num_blocks) const {
+    const char* const data = panel_data(panel);
+    const int64_t steps = layout_.padded_k / kernels_.step;
+    const int64_t step_bytes = steps > 0 ? layout_.panel_bytes / steps : 0;
+    // Rows enough to compute for about as long as memory delivers: the next panels, an equal part during each tile, so
+    // that memory is busy all the time.
+    const bool is_computing = num_blocks > 1 || max_block_rows_ > kFewRows;
+    if (is_computing && 2 * panels * layout_.panel_bytes <= kNearCacheBytes) {
+      return {data + panels * layout_.panel_bytes + block * layout_.panel_bytes / num_blocks,
+              ceil_div(step_bytes, num_blocks), 0, 0};
+    }
+    // Otherwise a little ahead in the same panels, and at their end the start of the next.
+    return {data + kPrefetchBytes, step_bytes, steps > 0 ? steps - kPrefetchBytes / step_bytes : 0,
+            (panels - 1) * layout_.panel_bytes};
+  }
+
+  void run_tile(int64_t panel, int64_t panels, int64_t block, const TilePrefetch& prefetch) const {
     const int64_t row = first_row(block), column = panel * kPanelColumns;
     TileTask task;
+    task.prefetch = prefetch;
     task.x = packed_block(block);
-    task.weights = static_cast<const char*>(weight_.packed.data()) + panel * layout_.panel_bytes;
+    task.weights = panel_data(panel);
     task.panel_bytes = layout_.panel_bytes;
     task.segment_steps = layout_.segment_steps.data();
     task.num_segments = layout_.num_segments;

@@ -22,6 +22,7 @@ struct OuterProduct {
   static constexpr int kVectors = kPanelColumns / Arch::kLanes;  // per panel
   static constexpr int kColumns = kPanels * kVectors;            // vectors per row
   static constexpr int kWidth = kPanels * kPanelColumns;
+  static constexpr int kPrefetchLocality = 2;  // into L2
 
   /// One step: kSubsteps rank-1 updates of the sums.
   [[gnu::always_inline]] static inline void step(V (&sums)[kRows][kColumns], const char* w, int64_t panel_bytes,
@@ -64,6 +65,8 @@ struct OuterProduct {
     alignas(64) float partial[kMaxLevels][kRows][kWidth];
     const char* w = task.weights;
     const X* x = static_cast<const X*>(task.x);
+    const char* ahead = task.prefetch.from;
+    int64_t until_jump = task.prefetch.jump_step;
     int depth = 0;
     for (int segment = 0; segment < task.num_segments; ++segment) {
       V sums[kRows][kColumns];
@@ -73,7 +76,11 @@ struct OuterProduct {
         for (int c = 0; c < kColumns; ++c) sums[r][c] = Arch::zero();
       }
       for (int64_t steps = task.segment_steps[segment]; steps > 0; --steps) {
+#pragma GCC unroll 4
+        for (int p = 0; p < kPanels; ++p) __builtin_prefetch(ahead + p * task.panel_bytes, 0, kPrefetchLocality);
         step(sums, w, task.panel_bytes, x);
+        ahead += task.prefetch.step_bytes;
+        if (--until_jump == 0) ahead += task.prefetch.jump_bytes;
         w += Arch::kStepBytes;
         x += kRows * Arch::kSubsteps;
       }

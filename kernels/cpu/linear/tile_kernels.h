@@ -25,10 +25,21 @@ enum class RowFormat : uint8_t {
   kTiles,   // [row / 16][k / 32][16 rows][32] BF16, rows padded with zeros
 };
 
+/// Weights to fetch into a near cache during a tile: at step i the line at `from` + i * step_bytes of the first panel
+/// (the others lie panel_bytes apart), and from `jump_step` on `jump_bytes` further. Addresses past the weights are
+/// harmless.
+struct TilePrefetch {
+  const char* from = nullptr;
+  int64_t step_bytes = 0;
+  int64_t jump_step = 0;  // below 1: no jump
+  int64_t jump_bytes = 0;
+};
+
 struct TileTask {
   const void* x = nullptr;        // packed block of rows
   const char* weights = nullptr;  // first panel
   int64_t panel_bytes = 0;        // distance of panels
+  TilePrefetch prefetch;          // AMX does without
   const int64_t* segment_steps = nullptr;
   int num_segments = 0;
   int rows = 0;

@@ -1,0 +1,15 @@
+# Fails if an object compiled for a wider instruction set (avx*.cpp, amx*.cpp) exports a weak symbol: the linker could take
+# that copy for code that runs on every CPU. Usage: cmake -DNM=… -DARCHIVE=… -P isa_symbols.cmake
+execute_process(COMMAND "${NM}" -A -C "${ARCHIVE}" OUTPUT_VARIABLE symbols RESULT_VARIABLE result)
+if(NOT result EQUAL 0)
+  message(FATAL_ERROR "${NM} cannot read ${ARCHIVE}")
+endif()
+string(REGEX MATCHALL "[^\n]*:(avx|amx)[^:\n]*\\.o:[^\n]*" lines "${symbols}")
+if(lines STREQUAL "")
+  message(FATAL_ERROR "${ARCHIVE} holds no objects named avx* or amx*")
+endif()
+foreach(line IN LISTS lines)
+  if(line MATCHES ":[0-9a-f ]* [WwVvu] ")
+    message(SEND_ERROR "weak symbol: ${line}")
+  endif()
+endforeach()
