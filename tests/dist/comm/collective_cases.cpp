@@ -7,7 +7,6 @@
 #include <cstring>
 #include <gtest/gtest.h>
 #include <numeric>
-#include <utility>
 #include <vector>
 
 namespace lockstep::collective_cases {
@@ -29,13 +28,13 @@ float rough_number(int64_t rank, int64_t i) {
   return std::ldexp(fraction, static_cast<int>((bits >> 24) % 24));
 }
 
-// The definition, round by round.
-float pairwise(std::vector<float> terms) {
+// The definition, round by round; `terms` is used up.
+float pairwise(std::vector<float>& terms) {
   while (terms.size() > 1) {
-    std::vector<float> next;
-    for (size_t i = 0; i + 1 < terms.size(); i += 2) next.push_back(terms[i] + terms[i + 1]);
-    if (terms.size() % 2 == 1) next.push_back(terms.back());
-    terms = std::move(next);
+    const size_t pairs = terms.size() / 2;
+    for (size_t i = 0; i < pairs; ++i) terms[i] = terms[2 * i] + terms[2 * i + 1];
+    if (terms.size() % 2 == 1) terms[pairs] = terms.back();
+    terms.resize(pairs + terms.size() % 2);
   }
   return terms.front();
 }
@@ -98,12 +97,12 @@ void sums_are_exact(Communicator& communicator, int rounds) {
 
 void sums_are_pairwise(Communicator& communicator) {
   for (const int64_t count : {0, 1, 2, 31, 1000, 4097, 65537, 1000000}) {
-    std::vector<float> input(static_cast<size_t>(count)), expected(static_cast<size_t>(count));
+    std::vector<float> input(static_cast<size_t>(count)), expected(static_cast<size_t>(count)), terms;
     for (int64_t i = 0; i < count; ++i) {
       input[static_cast<size_t>(i)] = rough_number(rank_of(communicator), i);
-      std::vector<float> terms;
+      terms.clear();
       for (int64_t r = 0; r < communicator.size(); ++r) terms.push_back(rough_number(r, i));
-      expected[static_cast<size_t>(i)] = pairwise(std::move(terms));
+      expected[static_cast<size_t>(i)] = pairwise(terms);
     }
     for (const Place place : {Place::kPrivate, Place::kInPlace, Place::kBuffer, Place::kBufferInPlace}) {
       const std::vector<float> out = sum_in(communicator, place, input);
