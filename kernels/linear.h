@@ -37,7 +37,7 @@ struct LinearWeight {
 LinearWeight pack_linear_weight(const OpContext& context, std::span<const ConstTensorView> parts,
                                 std::span<const ConstTensorView> biases, SegmentBounds segments);
 
-/// Bytes that pack_linear_weight will hold, without packing.
+/// Bytes of LinearWeight::packed without packing; a bias adds 4 bytes per output feature.
 int64_t packed_linear_bytes(const OpContext& context, int64_t out_features, DType dtype, const SegmentBounds& segments);
 
 /// out = x · Wᵀ + bias, accumulated in F32.
