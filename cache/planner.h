@@ -34,7 +34,7 @@ struct PlannerConfig {
   int64_t max_sequences = 64;     // rows of one step
   int64_t prefill_chunk = 0;  // most prompt tokens of one sequence in a step, multiple of page_tokens; 0 = no own limit
   bool share_prefixes = true;
-  Hash128 cache_key;  // root of the prefix tree's key chain: model fingerprint, dtype, RoPE, numerics
+  Hash128 cache_key{};  // root of the prefix tree's key chain: model fingerprint, dtype, RoPE, numerics
 };
 
 struct SequenceSpec {

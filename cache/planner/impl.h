@@ -27,7 +27,7 @@ struct Planner::Impl {
   StepPlan plan();
   void schedule_decodes(Step& step);
   void schedule_prompts(Step& step);
-  /// One prompt chunk of a running sequence, as long as budget, pages and single flight allow; perhaps none.
+  /// One prompt chunk of a running sequence, as long as budget and pages allow; perhaps none.
   void schedule_chunk(Step& step, SequenceState& sequence);
   /// Where a chunk from `first` ends under the budget: at a page's end or behind the last known token.
   int64_t chunk_end(int64_t first, int64_t num_known, int64_t tokens_left) const;

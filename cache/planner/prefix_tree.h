@@ -52,8 +52,8 @@ class PrefixTree {
   /// Removes this leaf, which nobody references.
   PlacedPage remove(Node& node);
 
-  /// Single flight: marks a page as being computed in the plan under construction. False if it was marked already.
-  bool claim(const Hash128& key) { return claims_.insert(key).second; }
+  /// Single flight: marks a page as being computed in the plan under construction.
+  void claim(const Hash128& key) { claims_.insert(key); }
   bool is_claimed(const Hash128& key) const { return claims_.contains(key); }
   void clear_claims() { claims_.clear(); }
 

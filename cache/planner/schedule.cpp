@@ -54,19 +54,16 @@ void Planner::Impl::schedule_chunk(Step& step, SequenceState& sequence) {
   const int64_t page_tokens = config.page_tokens;
   adopt_cached_pages(sequence);
   int64_t end = chunk_end(sequence.num_computed, sequence.num_known(), step.tokens_left);
-  const auto keys = sequence.page_keys(end / page_tokens, page_tokens);
-  const int64_t first_page = sequence.num_computed / page_tokens;
-  // A page that others may share and that is being computed is waited for; the last page must be computed anyway.
-  for (int64_t page = first_page; page < std::min(end / page_tokens, shareable_pages(sequence)); ++page) {
-    if (tree.is_claimed(keys[static_cast<size_t>(page)])) end = page * page_tokens;
-  }
   if (end <= sequence.num_computed) return;
 
   // A row that decodes ends by itself and gives its pages back: only an empty plan is worth a preemption.
   grow(sequence, pages_for(end), /*may_preempt=*/step.plan.rows.empty());
   end = std::min(end, sequence.num_pages() * page_tokens);
   if (end <= sequence.num_computed) return;
-  for (int64_t page = first_page; page < end / page_tokens; ++page) tree.claim(keys[static_cast<size_t>(page)]);
+  // Running sequences never want the same page: the later one was admitted when the page was neither cached nor
+  // claimed, and whatever kept the earlier one from a row then (budget, pages) kept the later one from starting.
+  const auto keys = sequence.page_keys(end / page_tokens, page_tokens);
+  for (const Hash128& key : keys.subspan(static_cast<size_t>(sequence.num_computed / page_tokens))) tree.claim(key);
   add_row(step, sequence, end);
 }
 

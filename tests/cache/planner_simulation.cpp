@@ -97,6 +97,7 @@ void PlannerSimulation::check_shape(const StepPlan& plan) const {
   LS_CHECK(plan.num_tokens() <= config_.max_step_tokens, "plan {}: {} tokens", plan.number, plan.num_tokens());
   LS_CHECK(static_cast<int64_t>(plan.rows.size()) <= config_.max_sequences, "plan {}: rows", plan.number);
   std::set<SequenceId> seen;
+  std::set<uint64_t> in_flight;  // last chain hashes of pages that others could share
   for (const PlanRow& row : plan.rows) {
     const Live& live = live_.at(row.sequence);
     LS_CHECK(seen.insert(row.sequence).second, "plan {}: sequence {} twice", plan.number, row.sequence.value());
@@ -109,6 +110,11 @@ void PlannerSimulation::check_shape(const StepPlan& plan) const {
     LS_CHECK(config_.prefill_chunk == 0 || num_tokens <= config_.prefill_chunk, "plan {}: chunk", plan.number);
     LS_CHECK(static_cast<int64_t>(row.pages.size()) == (end + config_.page_tokens - 1) / config_.page_tokens,
              "plan {}: {} pages for {} tokens", plan.number, row.pages.size(), end);
+    for (int64_t p = row.first_position; p < end && p + 1 < static_cast<int64_t>(live.tokens.size()); ++p) {
+      if (!config_.share_prefixes || (p + 1) % config_.page_tokens != 0) continue;
+      LS_CHECK(in_flight.insert(live.chain[static_cast<size_t>(p)]).second, "plan {}: page {} of sequence {} twice",
+               plan.number, p / config_.page_tokens, row.sequence.value());
+    }
     LS_CHECK(row.needs_full_logits == (row.wants_logits && live.request % 2 == 1), "plan {}: flags", plan.number);
   }
 }
