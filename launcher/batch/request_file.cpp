@@ -31,7 +31,8 @@ Hash128 for_each_line(const File& file, const Visitor& visit) {
                "{}:{}: line is longer than {} bytes", file.path().string(), line_number, RequestFile::kMaxLineBytes);
   };
   Hash128 digest;
-  for (int64_t offset = 0;;) {
+  int64_t offset = 0;
+  for (;;) {
     const auto got = static_cast<size_t>(file.read_some(std::as_writable_bytes(std::span(chunk)), offset));
     if (got == 0) break;
     std::string_view rest(chunk.data(), got);
@@ -48,7 +49,7 @@ Hash128 for_each_line(const File& file, const Visitor& visit) {
     require_short(partial.size());
     offset += static_cast<int64_t>(got);
   }
-  if (!partial.empty()) visit(std::string_view(partial), file.bytes() - static_cast<int64_t>(partial.size()));
+  if (!partial.empty()) visit(std::string_view(partial), offset - static_cast<int64_t>(partial.size()));
   return digest;
 }
 

@@ -11,11 +11,17 @@
 
 namespace lockstep {
 
+/// Where files live in memory, if the system has such a place: for tests that sync often.
+inline std::filesystem::path memory_directory() {
+  const std::filesystem::path shm = "/dev/shm";
+  return std::filesystem::is_directory(shm) ? shm : std::filesystem::temp_directory_path();
+}
+
 /// A new empty folder; removed with its content at the end.
 class TempDir {
  public:
-  TempDir() {
-    std::string pattern = (std::filesystem::temp_directory_path() / "lockstep-test-XXXXXX").string();
+  explicit TempDir(const std::filesystem::path& parent = std::filesystem::temp_directory_path()) {
+    std::string pattern = (parent / "lockstep-test-XXXXXX").string();
     if (!::mkdtemp(pattern.data())) throw std::runtime_error("mkdtemp failed: " + pattern);
     path_ = pattern;
   }

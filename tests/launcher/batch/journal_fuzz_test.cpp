@@ -69,7 +69,7 @@ class JournalFuzzTest : public testing::Test {
     std::filesystem::remove(options_.output);
   }
 
-  TempDir dir_;
+  TempDir dir_{memory_directory()};
   JournalOptions options_;
   int64_t header_bytes_ = 0;
   std::vector<int64_t> record_ends_;
