@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace lockstep {
+namespace lockstep::testing_support {
 
 /// Expects that `action()` throws `ErrorType` and that its message contains each of `parts`.
 template <class ErrorType, class Action>
@@ -27,4 +27,4 @@ void expect_throw(const Action& action, const std::vector<std::string_view>& par
   ADD_FAILURE() << "nothing was thrown; expected a message with \"" << (parts.empty() ? "" : parts.front()) << "\"";
 }
 
-}  // namespace lockstep
+}  // namespace lockstep::testing_support

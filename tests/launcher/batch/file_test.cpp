@@ -1,7 +1,7 @@
 #include "launcher/batch/file.h"
 
 #include "tests/support/expect_throw.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/temporary_directory.h"
 
 #include <array>
 #include <fcntl.h>
@@ -9,10 +9,15 @@
 namespace lockstep {
 namespace {
 
+using testing_support::expect_throw;
+using testing_support::read_file;
+using testing_support::TemporaryDirectory;
+using testing_support::write_file;
+
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
 TEST(File, ReadsWhatWasWritten) {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   File file(dir / "f", O_RDWR | O_CREAT);
   file.write(bytes_of("hello"), 0);
   file.write(bytes_of("LL"), 2);
@@ -25,7 +30,7 @@ TEST(File, ReadsWhatWasWritten) {
 }
 
 TEST(File, KnowsWhetherItWasReplaced) {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   const File file(dir / "f", O_RDWR | O_CREAT);
   EXPECT_TRUE(file.is_at_path());
   write_file(dir / "g", "other");
@@ -36,7 +41,7 @@ TEST(File, KnowsWhetherItWasReplaced) {
 }
 
 TEST(File, FailuresNamePathAndReason) {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   expect_throw<IoError>([&] { File(dir / "none", O_RDONLY); }, {"cannot open ", "/none: No such file"});
   File file(dir / "f", O_WRONLY | O_CREAT);
   std::array<std::byte, 1> buffer{};
@@ -46,7 +51,7 @@ TEST(File, FailuresNamePathAndReason) {
 }
 
 TEST(File, MovedFilesCloseOnce) {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   File one(dir / "one", O_RDWR | O_CREAT), two(dir / "two", O_RDWR | O_CREAT);
   const int descriptor = two.descriptor();
   one = std::move(two);
@@ -55,7 +60,7 @@ TEST(File, MovedFilesCloseOnce) {
 }
 
 TEST(File, AtomicWriteReplacesTheWholeFile) {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   write_file(dir / "f", "a longer text");
   write_file_atomically(dir / "f", "short");
   EXPECT_EQ(read_file(dir / "f"), "short");

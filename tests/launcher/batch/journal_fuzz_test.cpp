@@ -2,12 +2,17 @@
 // that was not written is taken for a result, and the job can be finished afterwards.
 #include "core/error.h"
 #include "launcher/batch/journal.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/temporary_directory.h"
 
 #include <gtest/gtest.h>
 
 namespace lockstep {
 namespace {
+
+using testing_support::memory_directory;
+using testing_support::read_file;
+using testing_support::TemporaryDirectory;
+using testing_support::write_file;
 
 constexpr int64_t kRows = 5;
 const int64_t kAppendOrder[kRows] = {3, 0, 4, 1, 2};
@@ -69,7 +74,7 @@ class JournalFuzzTest : public testing::Test {
     std::filesystem::remove(options_.output);
   }
 
-  TempDir dir_{memory_directory()};
+  TemporaryDirectory dir_{memory_directory()};
   JournalOptions options_;
   int64_t header_bytes_ = 0;
   std::vector<int64_t> record_ends_;

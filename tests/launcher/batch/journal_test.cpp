@@ -1,7 +1,7 @@
 #include "launcher/batch/journal.h"
 
 #include "tests/support/expect_throw.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/temporary_directory.h"
 
 #include <csignal>
 #include <fstream>
@@ -11,6 +11,11 @@
 
 namespace lockstep {
 namespace {
+
+using testing_support::expect_throw;
+using testing_support::read_file;
+using testing_support::TemporaryDirectory;
+using testing_support::write_file;
 
 class JournalTest : public testing::Test {
  protected:
@@ -22,7 +27,7 @@ class JournalTest : public testing::Test {
     o.restart = restart;
     return o;
   }
-  TempDir dir_;
+  TemporaryDirectory dir_;
   std::filesystem::path output_ = dir_ / "out.jsonl";
   std::filesystem::path journal_ = dir_ / "out.jsonl.journal";
 };

@@ -1,12 +1,16 @@
 #include "launcher/batch/request_file.h"
 
 #include "tests/support/expect_throw.h"
-#include "tests/support/temp_dir.h"
-
-#include <cstdlib>
+#include "tests/support/shared_data.h"
+#include "tests/support/temporary_directory.h"
 
 namespace lockstep {
 namespace {
+
+using testing_support::expect_throw;
+using testing_support::shared_data;
+using testing_support::TemporaryDirectory;
+using testing_support::write_file;
 
 class RequestFileTest : public testing::Test {
  protected:
@@ -19,7 +23,7 @@ class RequestFileTest : public testing::Test {
     expect_throw<ErrorType>([&] { open(content); }, parts);
   }
 
-  TempDir dir_;
+  TemporaryDirectory dir_;
   std::filesystem::path path_ = dir_ / "in.jsonl";
 };
 
@@ -116,17 +120,16 @@ TEST_F(RequestFileTest, UnreadableFilesAreRefused) {
 
 /// Batch files published by other projects; they hold chat rows, which are refused by name.
 TEST(RequestFileRealWorld, ChatBatchesOfOthersAreRefusedByName) {
-  const char* set = std::getenv("LOCKSTEP_SHARED_DATA");
-  const std::filesystem::path data = set ? set : LOCKSTEP_SOURCE_DIR "/../shared/data";
+  const std::filesystem::path prompts = shared_data() / "prompts";
   int found = 0;
   for (const char* name : {"vllm_openai_example_batch.jsonl", "aibrix_sample_job_input.jsonl"}) {
-    const auto path = data / "prompts" / name;
+    const auto path = prompts / name;
     if (!std::filesystem::exists(path)) continue;
     ++found;
     expect_throw<ConfigError>([&] { RequestFile{path}; },
                               {name, ":1: url is \"/v1/chat/completions\": chat requests are not supported"});
   }
-  if (found < 2) GTEST_SKIP() << "found " << found << " of 2 files under " << data / "prompts";
+  if (found < 2) GTEST_SKIP() << "found " << found << " of 2 files under " << prompts;
 }
 
 }  // namespace

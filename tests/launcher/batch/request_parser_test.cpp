@@ -5,6 +5,8 @@
 namespace lockstep {
 namespace {
 
+using testing_support::expect_throw;
+
 const RowPosition kPosition{"in.jsonl", 7, 5};
 
 Request parse(std::string_view line) { return parse_request(line, kPosition); }

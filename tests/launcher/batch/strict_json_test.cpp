@@ -7,6 +7,8 @@
 namespace lockstep {
 namespace {
 
+using testing_support::expect_throw;
+
 void expect_format_error(std::string_view text, std::vector<std::string_view> parts) {
   SCOPED_TRACE(text);
   parts.push_back("f:1: ");

@@ -1,12 +1,16 @@
 #include "launcher/batch/summary.h"
 
 #include "tests/support/expect_throw.h"
-#include "tests/support/temp_dir.h"
+#include "tests/support/temporary_directory.h"
 
 #include <nlohmann/json.hpp>
 
 namespace lockstep {
 namespace {
+
+using testing_support::expect_throw;
+using testing_support::read_file;
+using testing_support::TemporaryDirectory;
 
 JobSummary example() {
   JobSummary s;
@@ -50,7 +54,7 @@ TEST(Summary, TextNamesWhatAPersonAsksFirst) {
 }
 
 TEST(Summary, FileHoldsTheWholeSummary) {
-  const TempDir dir;
+  const TemporaryDirectory dir;
   write_summary(dir / "summary.json", example());
   const auto json = nlohmann::json::parse(read_file(dir / "summary.json"));
   EXPECT_EQ(json["rows"]["resumed"], 4);
