@@ -1,0 +1,113 @@
+#include "dist/model/decoder.h"
+
+#include <cmath>
+
+#include "core/error.h"
+#include "kernels/gather_rows.h"
+#include "kernels/rms_norm.h"
+#include "kernels/swiglu.h"
+
+namespace lockstep {
+namespace {
+
+// Normalises every head of x [tokens, heads, head_dim] in place (Qwen3).
+void norm_heads(const OpContext& context, TensorView x, const OwnedTensor& weight, float eps) {
+  for (int64_t head = 0; head < x.size(1); ++head) {
+    const TensorView one = x.slice(1, head, head + 1);
+    const TensorView rows = TensorView::matrix(one.data(), one.dtype(), x.size(0), x.size(2), x.stride(0), x.device());
+    rms_norm(context, rows, weight.view, eps, rows);
+  }
+}
+
+// [tokens, a, b] as [tokens, a * b].
+TensorView flatten(TensorView x) { return {x.data(), x.dtype(), {x.size(0), x.size(1) * x.size(2)}, x.device()}; }
+
+}  // namespace
+
+Decoder::Decoder(const OpContext& context, const Checkpoint& checkpoint, const ModelShard& shard,
+                 Communicator& communicator, DType dtype, int64_t max_step_tokens, int64_t max_positions)
+    : context_(context),
+      config_(checkpoint.config()),
+      shard_(shard),
+      communicator_(communicator),
+      dtype_(dtype),
+      weights_(load_decoder_weights(context, checkpoint, shard, dtype)),
+      rope_(make_rope_table(context, config_, max_positions)),
+      activations_(config_, shard, dtype, max_step_tokens, context.device) {}
+
+KvLayout Decoder::kv_layout(int64_t page_tokens) const {
+  return {.page_tokens = page_tokens,
+          .num_kv_heads = shard_.kv_heads.size(),
+          .num_layers = config_.num_layers,
+          .head_dim = config_.head_dim,
+          .dtype = dtype_};
+}
+
+TensorView Decoder::forward(const ForwardBatch& batch, const KvPages& pages) {
+  const int64_t tokens = batch.num_tokens();
+  LS_REQUIRE(ShapeError, tokens <= activations_.max_tokens(), "a step of {} tokens; the activation arena holds {}", tokens,
+             activations_.max_tokens());
+  const auto eps = static_cast<float>(config_.rms_norm_eps);
+  const TensorView residual = activations_.residual(tokens), delta = activations_.delta(tokens);
+  const TensorView normed = activations_.normed(tokens);
+
+  vocab_parallel_embedding(context_, communicator_, batch.token_ids(), weights_.embedding.view, shard_.vocab.begin, residual);
+  rms_norm(context_, residual, weights_.layers.front().input_norm.view, eps, normed);
+  for (size_t layer = 0; layer < weights_.layers.size(); ++layer) {
+    const LayerWeights& weights = weights_.layers[layer];
+    attention(weights, static_cast<int64_t>(layer), batch, pages);
+    add_rms_norm(context_, residual, delta, weights.post_attention_norm.view, eps, normed);
+    feed_forward(weights, tokens);
+    const bool is_last = layer + 1 == weights_.layers.size();
+    const TensorView next_norm = is_last ? weights_.final_norm.view : weights_.layers[layer + 1].input_norm.view;
+    add_rms_norm(context_, residual, delta, next_norm, eps, normed);
+  }
+  return logits(batch);
+}
+
+// normed → delta
+void Decoder::attention(const LayerWeights& weights, int64_t layer, const ForwardBatch& batch, const KvPages& pages) {
+  const int64_t tokens = batch.num_tokens();
+  const int64_t query_heads = shard_.query_heads.size(), kv_heads = shard_.kv_heads.size();
+  const TensorView qkv = activations_.qkv(tokens);
+  linear(context_, activations_.normed(tokens), weights.qkv, flatten(qkv));
+  const TensorView q = qkv.slice(1, 0, query_heads);
+  const TensorView k = qkv.slice(1, query_heads, query_heads + kv_heads);
+  const TensorView v = qkv.slice(1, query_heads + kv_heads, query_heads + 2 * kv_heads);
+  if (weights.q_norm) {
+    norm_heads(context_, q, *weights.q_norm, static_cast<float>(config_.rms_norm_eps));
+    norm_heads(context_, k, *weights.k_norm, static_cast<float>(config_.rms_norm_eps));
+  }
+  rope(context_, q, batch.positions(), rope_);
+  rope(context_, k, batch.positions(), rope_);
+  write_kv(context_, k, v, batch.rows(), layer, pages);
+
+  const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_dim)));
+  const int64_t window = config_.window_of(LayerId(static_cast<int32_t>(layer)));
+  const TensorView attended = activations_.attended(tokens);
+  paged_attention(context_, q, batch.rows(), layer, pages, scale, window, attended);
+  row_parallel_linear(context_, communicator_, attended, weights.output, activations_.delta(tokens));
+}
+
+// normed → delta
+void Decoder::feed_forward(const LayerWeights& weights, int64_t num_tokens) {
+  const TensorView gate_up = activations_.gate_up(num_tokens), gated = activations_.gated(num_tokens);
+  linear(context_, activations_.normed(num_tokens), weights.gate_up, gate_up);
+  swiglu(context_, gate_up, gated);
+  row_parallel_linear(context_, communicator_, gated, weights.down, activations_.delta(num_tokens));
+}
+
+TensorView Decoder::logits(const ForwardBatch& batch) {
+  const auto count = static_cast<int64_t>(batch.logit_tokens().size());
+  activations_.reserve_logits(count);
+  TensorView rows = activations_.normed(batch.num_tokens());
+  if (count < batch.num_tokens()) {
+    gather_rows(context_, rows, batch.logit_tokens(), activations_.picked(count));
+    rows = activations_.picked(count);
+  }
+  const TensorView out = activations_.logits(count);
+  linear(context_, rows, weights_.lm_head, out);
+  return out;
+}
+
+}  // namespace lockstep

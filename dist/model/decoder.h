@@ -1,0 +1,50 @@
+// The decoder: embedding, layers of attention and gated feed-forward, final norm, logits. Third stop on the main path;
+// the next are the operations it is made of, kernels/*.h.
+//
+// Serves Llama, Mistral, Qwen2 and Qwen3: they differ in biases, query/key norms, window and RoPE scaling only. Collectives
+// live in the row-parallel layers, so the code reads like that of a single device. The residual stream is F32.
+#pragma once
+
+#include "core/checkpoint/model_config.h"
+#include "dist/communicator.h"
+#include "dist/model/activations.h"
+#include "dist/model/decoder_weights.h"
+#include "dist/model/forward_batch.h"
+#include "dist/sharding.h"
+#include "kernels/paged_attention.h"
+#include "kernels/rope.h"
+
+namespace lockstep {
+
+/// One rank's part of a model. Not thread-safe.
+class Decoder {
+ public:
+  /// `max_positions` bounds positions (RoPE table), `max_step_tokens` the tokens of one forward pass (activation arena).
+  /// Ranks: local. Throws: FormatError, OutOfMemory.
+  Decoder(const OpContext& context, const Checkpoint& checkpoint, const ModelShard& shard, Communicator& communicator,
+          DType dtype, int64_t max_step_tokens, int64_t max_positions);
+
+  /// Layout of the KV pages that forward() reads and writes.
+  KvLayout kv_layout(int64_t page_tokens) const;
+
+  /// Computes the batch, storing its keys and values in `pages`.
+  /// Returns: this rank's logits [batch.logit_tokens().size(), local vocabulary] F32, valid until the next call.
+  /// Ranks:   collective; every rank of the group calls with the same batch. Throws: ShapeError, CommError.
+  TensorView forward(const ForwardBatch& batch, const KvPages& pages);
+
+ private:
+  void attention(const LayerWeights& weights, int64_t layer, const ForwardBatch& batch, const KvPages& pages);
+  void feed_forward(const LayerWeights& weights, int64_t num_tokens);
+  TensorView logits(const ForwardBatch& batch);
+
+  OpContext context_;
+  ModelConfig config_;
+  ModelShard shard_;
+  Communicator& communicator_;
+  DType dtype_;
+  DecoderWeights weights_;
+  RopeTable rope_;
+  Activations activations_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,33 @@
+#include "dist/model/row_parallel.h"
+
+#include "kernels/add_bias.h"
+#include "kernels/embedding.h"
+
+namespace lockstep {
+namespace {
+
+// Runs `produce` on memory that the sum over ranks reads without a copy. A group of one writes the result directly.
+template <class Produce>
+void sum_over_ranks(const OpContext& context, Communicator& communicator, TensorView out, Produce&& produce) {
+  if (communicator.size() == 1) return produce(out);
+  const int64_t bytes = out.shape().num_elements() * size_of(out.dtype());
+  const TensorView partial(communicator.partial_buffer(bytes), out.dtype(), out.shape(), context.device);
+  produce(partial);
+  communicator.all_reduce_sum(context, partial, out);
+}
+
+}  // namespace
+
+void row_parallel_linear(const OpContext& context, Communicator& communicator, ConstTensorView x,
+                         const RowParallelWeight& weight, TensorView out) {
+  sum_over_ranks(context, communicator, out, [&](TensorView partial) { linear(context, x, weight.weight, partial); });
+  if (weight.bias.bytes() > 0) add_bias(context, out, weight.bias.view(DType::kF32, {weight.weight.out_features}));
+}
+
+void vocab_parallel_embedding(const OpContext& context, Communicator& communicator, ConstTensorView ids,
+                              ConstTensorView table, int64_t vocab_begin, TensorView out) {
+  sum_over_ranks(context, communicator, out,
+                 [&](TensorView partial) { embedding(context, ids, table, vocab_begin, partial); });
+}
+
+}  // namespace lockstep
