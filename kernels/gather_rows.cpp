@@ -1,15 +1,16 @@
 #include "kernels/gather_rows.h"
 
-#include <cstring>
-
 #include "core/error.h"
+
+#include <cstring>
 
 namespace lockstep {
 
 void gather_rows(const OpContext& context, ConstTensorView in, std::span<const int32_t> rows, TensorView out) {
   LS_REQUIRE(NotCompiled, context.device.kind == DeviceKind::kCpu, "gather_rows has no body for {}",
              context.device.to_string());
-  LS_REQUIRE(DTypeError, in.dtype() == out.dtype(), "gather_rows from {} to {}", name_of(in.dtype()), name_of(out.dtype()));
+  LS_REQUIRE(DTypeError, in.dtype() == out.dtype(), "gather_rows from {} to {}", name_of(in.dtype()),
+             name_of(out.dtype()));
   LS_REQUIRE(ShapeError,
              in.rank() == 2 && out.rank() == 2 && in.size(1) == out.size(1) &&
                  out.size(0) == static_cast<int64_t>(rows.size()),

@@ -1,11 +1,11 @@
 // Picks rows of a matrix: after the last layer only the rows whose logits are wanted go on.
 #pragma once
 
-#include <cstdint>
-#include <span>
-
 #include "core/tensor_view.h"
 #include "kernels/context.h"
+
+#include <cstdint>
+#include <span>
 
 namespace lockstep {
 

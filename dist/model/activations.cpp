@@ -17,7 +17,8 @@ int64_t product_in_columns(const ModelConfig& config, const ModelShard& shard) {
 
 }  // namespace
 
-Activations::Activations(const ModelConfig& config, const ModelShard& shard, DType dtype, int64_t max_tokens, Device device)
+Activations::Activations(const ModelConfig& config, const ModelShard& shard, DType dtype, int64_t max_tokens,
+                         Device device)
     : dtype_(dtype),
       device_(device),
       max_tokens_(max_tokens),
@@ -34,9 +35,9 @@ Activations::Activations(const ModelConfig& config, const ModelShard& shard, DTy
       product_in_(max_tokens * product_in_columns(config, shard) * size_of(dtype), device) {}
 
 int64_t Activations::bytes(const ModelConfig& config, const ModelShard& shard, DType dtype, int64_t max_tokens) {
-  return max_tokens * (2 * config.hidden_size * size_of(DType::kF32) + config.hidden_size * size_of(dtype) +
-                       wide_columns(config, shard) * size_of(DType::kF32) +
-                       product_in_columns(config, shard) * size_of(dtype));
+  return max_tokens *
+         (2 * config.hidden_size * size_of(DType::kF32) + config.hidden_size * size_of(dtype) +
+          wide_columns(config, shard) * size_of(DType::kF32) + product_in_columns(config, shard) * size_of(dtype));
 }
 
 void Activations::reserve_logits(int64_t tokens) {

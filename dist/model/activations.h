@@ -2,12 +2,12 @@
 // layer. Its size is bounded by the tokens of one step, whatever the length of the prompts.
 #pragma once
 
-#include <cstdint>
-
 #include "core/buffer.h"
 #include "core/checkpoint/model_config.h"
 #include "core/tensor_view.h"
 #include "dist/sharding.h"
+
+#include <cstdint>
 
 namespace lockstep {
 

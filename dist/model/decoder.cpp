@@ -1,11 +1,11 @@
 #include "dist/model/decoder.h"
 
-#include <cmath>
-
 #include "core/error.h"
 #include "kernels/gather_rows.h"
 #include "kernels/rms_norm.h"
 #include "kernels/swiglu.h"
+
+#include <cmath>
 
 namespace lockstep {
 namespace {
@@ -45,13 +45,14 @@ KvLayout Decoder::kv_layout(int64_t page_tokens) const {
 
 TensorView Decoder::forward(const ForwardBatch& batch, const KvPages& pages) {
   const int64_t tokens = batch.num_tokens();
-  LS_REQUIRE(ShapeError, tokens <= activations_.max_tokens(), "a step of {} tokens; the activation arena holds {}", tokens,
-             activations_.max_tokens());
+  LS_REQUIRE(ShapeError, tokens <= activations_.max_tokens(), "a step of {} tokens; the activation arena holds {}",
+             tokens, activations_.max_tokens());
   const auto eps = static_cast<float>(config_.rms_norm_eps);
   const TensorView residual = activations_.residual(tokens), delta = activations_.delta(tokens);
   const TensorView normed = activations_.normed(tokens);
 
-  vocab_parallel_embedding(context_, communicator_, batch.token_ids(), weights_.embedding.view, shard_.vocab.begin, residual);
+  vocab_parallel_embedding(context_, communicator_, batch.token_ids(), weights_.embedding.view, shard_.vocab.begin,
+                           residual);
   rms_norm(context_, residual, weights_.layers.front().input_norm.view, eps, normed);
   for (size_t layer = 0; layer < weights_.layers.size(); ++layer) {
     const LayerWeights& weights = weights_.layers[layer];

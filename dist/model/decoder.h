@@ -1,8 +1,9 @@
 // The decoder: embedding, layers of attention and gated feed-forward, final norm, logits. Third stop on the main path;
 // the next are the operations it is made of, kernels/*.h.
 //
-// Serves Llama, Mistral, Qwen2 and Qwen3: they differ in biases, query/key norms, window and RoPE scaling only. Collectives
-// live in the row-parallel layers, so the code reads like that of a single device. The residual stream is F32.
+// Serves Llama, Mistral, Qwen2 and Qwen3: they differ in biases, query/key norms, window and RoPE scaling only.
+// Collectives live in the row-parallel layers, so the code reads like that of a single device. The residual stream is
+// F32.
 #pragma once
 
 #include "core/checkpoint/model_config.h"
@@ -19,8 +20,8 @@ namespace lockstep {
 /// One rank's part of a model. Not thread-safe.
 class Decoder {
  public:
-  /// `max_positions` bounds positions (RoPE table), `max_step_tokens` the tokens of one forward pass (activation arena).
-  /// Ranks: local. Throws: FormatError, OutOfMemory.
+  /// `max_positions` bounds positions (RoPE table), `max_step_tokens` the tokens of one forward pass (activation
+  /// arena). Ranks: local. Throws: FormatError, OutOfMemory.
   Decoder(const OpContext& context, const Checkpoint& checkpoint, const ModelShard& shard, Communicator& communicator,
           DType dtype, int64_t max_step_tokens, int64_t max_positions);
 

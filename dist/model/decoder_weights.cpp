@@ -1,11 +1,11 @@
 #include "dist/model/decoder_weights.h"
 
+#include "core/error.h"
+#include "dist/model/convert.h"
+
 #include <array>
 #include <cstring>
 #include <string>
-
-#include "core/error.h"
-#include "dist/model/convert.h"
 
 namespace lockstep {
 namespace {
@@ -59,8 +59,9 @@ class WeightLoader {
     if (config_.mlp_bias) {
       biases = {bias_rows(mlp + "gate_proj.bias", ffn, shard_.ffn), bias_rows(mlp + "up_proj.bias", ffn, shard_.ffn)};
     }
-    weights.gate_up = pack({rows(mlp + "gate_proj.weight", ffn, shard_.ffn), rows(mlp + "up_proj.weight", ffn, shard_.ffn)},
-                           biases, {0, config_.hidden_size});
+    weights.gate_up =
+        pack({rows(mlp + "gate_proj.weight", ffn, shard_.ffn), rows(mlp + "up_proj.weight", ffn, shard_.ffn)}, biases,
+             {0, config_.hidden_size});
     weights.down = row_parallel(mlp + "down_proj", ffn, shard_.ffn, shard_.down_segments, config_.mlp_bias);
     return weights;
   }
@@ -75,8 +76,8 @@ class WeightLoader {
   }
   OwnedTensor vector(const std::string& name, int64_t size) { return own(checkpoint_.tensor(name, {size})); }
 
-  RowParallelWeight row_parallel(const std::string& name, int64_t in_features, Range range, const SegmentBounds& segments,
-                                 bool has_bias) {
+  RowParallelWeight row_parallel(const std::string& name, int64_t in_features, Range range,
+                                 const SegmentBounds& segments, bool has_bias) {
     RowParallelWeight weight;
     const ConstTensorView all = checkpoint_.tensor(name + ".weight", {config_.hidden_size, in_features});
     weight.weight = pack({all.slice(1, range.begin, range.end)}, {}, segments);
@@ -87,7 +88,8 @@ class WeightLoader {
     return weight;
   }
 
-  LinearWeight pack(std::vector<ConstTensorView> parts, const std::vector<ConstTensorView>& biases, SegmentBounds segments) {
+  LinearWeight pack(std::vector<ConstTensorView> parts, const std::vector<ConstTensorView>& biases,
+                    SegmentBounds segments) {
     std::vector<Buffer> converted;  // lives until the parts are packed
     for (ConstTensorView& part : parts) {
       if (part.dtype() == dtype_) continue;
@@ -119,7 +121,8 @@ DecoderWeights load_decoder_weights(const OpContext& context, const Checkpoint& 
   return WeightLoader(context, checkpoint, shard, dtype).load();
 }
 
-int64_t decoder_weight_bytes(const OpContext& context, const ModelConfig& config, const ModelShard& shard, DType dtype) {
+int64_t decoder_weight_bytes(const OpContext& context, const ModelConfig& config, const ModelShard& shard,
+                             DType dtype) {
   const int64_t element = size_of(dtype), hidden = config.hidden_size, head = config.head_dim;
   const int64_t bias = size_of(DType::kF32);
   const int64_t qkv_rows = (shard.query_heads.size() + 2 * shard.kv_heads.size()) * head;
@@ -127,7 +130,8 @@ int64_t decoder_weight_bytes(const OpContext& context, const ModelConfig& config
     return packed_linear_bytes(context, out, dtype, segments);
   };
   int64_t layer = packed(qkv_rows, {0, hidden}) + packed(hidden, shard.output_segments) +
-                  packed(2 * shard.ffn.size(), {0, hidden}) + packed(hidden, shard.down_segments) + 2 * hidden * element;
+                  packed(2 * shard.ffn.size(), {0, hidden}) + packed(hidden, shard.down_segments) +
+                  2 * hidden * element;
   if (config.qk_norm) layer += 2 * head * element;
   if (config.qkv_bias) layer += qkv_rows * bias;
   if (config.output_bias) layer += hidden * bias;

@@ -1,15 +1,15 @@
 // The weights that one tensor-parallel rank holds, packed for its device.
 #pragma once
 
-#include <optional>
-#include <vector>
-
 #include "core/buffer.h"
 #include "core/checkpoint/checkpoint.h"
 #include "dist/model/row_parallel.h"
 #include "dist/sharding.h"
 #include "kernels/context.h"
 #include "kernels/linear.h"
+
+#include <optional>
+#include <vector>
 
 namespace lockstep {
 
@@ -32,7 +32,7 @@ struct DecoderWeights {
   OwnedTensor embedding;  // [local vocabulary, hidden]
   std::vector<LayerWeights> layers;
   OwnedTensor final_norm;
-  LinearWeight lm_head;   // rows: this rank's part of the vocabulary
+  LinearWeight lm_head;  // rows: this rank's part of the vocabulary
 };
 
 /// Reads this rank's slices only. Tensors stored in another type than `dtype` are converted (rounded to nearest even).

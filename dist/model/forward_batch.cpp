@@ -3,7 +3,8 @@
 namespace lockstep {
 
 void ForwardBatch::assign(const StepPlan& plan, const PageTable& table) {
-  for (auto* array : {&token_ids_, &positions_, &token_begin_, &first_position_, &page_begin_, &slots_, &logit_tokens_}) {
+  for (auto* array :
+       {&token_ids_, &positions_, &token_begin_, &first_position_, &page_begin_, &slots_, &logit_tokens_}) {
     array->clear();
   }
   token_begin_.push_back(0);

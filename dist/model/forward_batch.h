@@ -1,12 +1,12 @@
 // The inputs of one forward pass as flat arrays: what a StepPlan's rows mean on this rank.
 #pragma once
 
-#include <cstdint>
-#include <vector>
-
 #include "cache/page_table.h"
 #include "cache/step_plan.h"
 #include "kernels/paged_attention.h"
+
+#include <cstdint>
+#include <vector>
 
 namespace lockstep {
 

@@ -1,0 +1,114 @@
+#include "core/settings/engine_settings.h"
+
+#include "core/cpu_isa.h"
+#include "core/dtype.h"
+#include "core/error.h"
+#include "core/settings/option_set.h"
+
+#include <algorithm>
+#include <initializer_list>
+#include <string_view>
+
+namespace lockstep {
+namespace {
+
+void require_range(std::string_view key, int64_t value, int64_t low, int64_t high) {
+  LS_REQUIRE(ConfigError, value >= low && value <= high, "{} = {}: accepted are {} to {}", key, value, low, high);
+}
+
+void require_one_of(std::string_view key, std::string_view value, std::initializer_list<std::string_view> accepted) {
+  if (std::find(accepted.begin(), accepted.end(), value) != accepted.end()) return;
+  std::string list;
+  for (const std::string_view one : accepted) list += (list.empty() ? "" : ", ") + std::string(one);
+  LS_THROW(ConfigError, "{} = '{}': accepted are {}", key, value, list);
+}
+
+constexpr int64_t kMostTokens = int64_t{1} << 40;
+
+}  // namespace
+
+void ModelSettings::add_to(OptionSet& options) {
+  options.group("Model");
+  options.add("model", &path, "directory of a Hugging Face checkpoint: config.json, *.safetensors, tokenizer");
+  options.add("model.dtype", &dtype, "type of weights and activations: auto (as config.json says), f32, f16, bf16");
+  options.add("model.max_sequence", &max_sequence,
+              "longest sequence in tokens, prompt and answer together; 0 = the model's own limit");
+}
+
+void ModelSettings::validate() const {
+  LS_REQUIRE(ConfigError, !path.empty(), "--model DIR is missing");
+  require_one_of("model.dtype", dtype, {"auto", "f32", "f16", "bf16"});
+  require_range("model.max_sequence", max_sequence, 0, int64_t{1} << 31);
+}
+
+void CacheSettings::add_to(OptionSet& options) {
+  options.group("KV cache");
+  options.add("cache.device_tokens", &device_tokens,
+              "tokens whose keys and values the device holds, over all sequences; 0 = auto, from free memory");
+  options.add("cache.page_tokens", &page_tokens, "tokens of a page, 8 to 1024");
+  options.add("cache.policy", &policy, "which cached page leaves first: lru (least recently used)");
+  options.add("cache.share_prefixes", &share_prefixes, "compute equal beginnings of prompts once");
+}
+
+void CacheSettings::validate() const {
+  require_range("cache.device_tokens", device_tokens, 0, kMostTokens);
+  require_range("cache.page_tokens", page_tokens, 8, 1024);
+  require_one_of("cache.policy", policy, {"lru"});
+}
+
+void ScheduleSettings::add_to(OptionSet& options) {
+  options.group("Schedule");
+  options.add("schedule.max_step_tokens", &max_step_tokens,
+              "most tokens computed in one step, prompts and single tokens together; bounds activation memory");
+  options.add("schedule.max_sequences", &max_sequences, "most sequences in one step, 1 to 65536");
+  options.add("schedule.prefill_chunk", &prefill_chunk,
+              "most prompt tokens of one sequence in one step, a multiple of the page; 0 = up to max_step_tokens");
+}
+
+void ScheduleSettings::validate(const CacheSettings& cache) const {
+  require_range("schedule.max_step_tokens", max_step_tokens, cache.page_tokens, int64_t{1} << 20);
+  require_range("schedule.max_sequences", max_sequences, 1, 65536);
+  require_range("schedule.prefill_chunk", prefill_chunk, 0, int64_t{1} << 20);
+  LS_REQUIRE(ConfigError, prefill_chunk % cache.page_tokens == 0,
+             "schedule.prefill_chunk = {}: accepted are multiples of cache.page_tokens = {}", prefill_chunk,
+             cache.page_tokens);
+}
+
+void RuntimeSettings::add_to(OptionSet& options) {
+  options.group("Ranks and device");
+  options.add("tp", &tp, "tensor-parallel ranks of a replica, a divisor of the ranks; 0 = all ranks");
+  options.add("threads", &threads, "threads of a rank, 1 to 1024; 0 = cores of the node / its ranks");
+  options.add("device", &device, "auto, cpu or cuda");
+  options.add(
+      "isa", &isa,
+      "highest CPU instruction set to use: auto, scalar, avx2, avx512, avx512_bf16, amx; decides the last bits of "
+      "results, so all ranks use the lowest one among them");
+  options.add("bind", &bind,
+              "auto = each rank of a node takes its share of the cores; inherit = as the launcher bound it");
+  options.add("log-level", &log_level, "debug, info, warn or error");
+}
+
+void RuntimeSettings::validate() const {
+  require_range("tp", tp, 0, 65536);
+  require_range("threads", threads, 0, 1024);
+  require_one_of("device", device, {"auto", "cpu", "cuda"});
+  if (isa != "auto") parse_cpu_isa(isa);
+  require_one_of("bind", bind, {"auto", "inherit"});
+  require_one_of("log-level", log_level, {"debug", "info", "warn", "error"});
+}
+
+void EngineSettings::add_to(OptionSet& options) {
+  model.add_to(options);
+  runtime.add_to(options);
+  cache.add_to(options);
+  schedule.add_to(options);
+}
+
+void EngineSettings::validate() const {
+  model.validate();
+  runtime.validate();
+  cache.validate();
+  schedule.validate(cache);
+}
+
+}  // namespace lockstep

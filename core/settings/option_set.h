@@ -1,0 +1,47 @@
+// Named options from three places: command line over configuration file (INI) over default. Unknown names are errors.
+//
+// A thin cover over Boost.Program_options, so that its headers stay in one source file. The same names serve both:
+// `--cache.page_tokens 64` is `page_tokens = 64` in section [cache]; names without a dot stand before the first
+// section.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+class OptionSet {
+ public:
+  /// `usage` and `description` open the help text.
+  OptionSet(std::string usage, std::string description);
+  ~OptionSet();
+
+  /// Starts a titled group in the help text; later options belong to it.
+  void group(const std::string& title);
+  // Each binds a name to a variable, whose present value is the default. `help` says meaning, unit and range.
+  void add(const std::string& name, std::string* value, const std::string& help);
+  void add(const std::string& name, int64_t* value, const std::string& help);
+  void add(const std::string& name, uint64_t* value, const std::string& help);
+  void add(const std::string& name, double* value, const std::string& help);
+  /// `--name` alone means true.
+  void add(const std::string& name, bool* value, const std::string& help);
+
+  /// Reads the arguments (without program and command names) and the file named by `--config`, and sets the variables.
+  /// Throws ConfigError naming the option, its source and, for an unknown name, the nearest known ones.
+  void parse(std::span<const std::string> arguments);
+
+  bool wants_help() const;
+  bool wants_config() const;
+  std::string help() const;
+  /// The values in force as a configuration file, each with a comment that says where it came from.
+  std::string config_text() const;
+
+ private:
+  struct Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace lockstep

@@ -1,0 +1,15 @@
+// Mailbox between processes, by MPI messages.
+#pragma once
+
+#include <memory>
+
+#include "dist/mailbox.h"
+
+namespace lockstep {
+
+class MpiEnvironment;
+
+/// The mailbox of world rank 0. `environment` must outlive it. Ranks: collective, here and at destruction.
+std::unique_ptr<Mailbox> make_mpi_mailbox(const MpiEnvironment& environment);
+
+}  // namespace lockstep

@@ -1,0 +1,36 @@
+#include "launcher/commands/command.h"
+
+#include <array>
+#include <fmt/format.h>
+
+namespace lockstep {
+namespace {
+
+constexpr std::array kCommands{
+    Command{"generate", "answer a file of requests: mpirun -n N lockstep generate --model DIR --input F --output G",
+            generate_command},
+    Command{"info", "print a model's architecture, sizes, sharding, and the memory a rank needs", info_command},
+    Command{"bench", "measure prefill and decode of a model", bench_command},
+    Command{"tokenize", "text to token ids and back", tokenize_command},
+};
+
+}  // namespace
+
+const Command* find_command(std::string_view name) {
+  for (const Command& command : kCommands) {
+    if (name == command.name) return &command;
+  }
+  return nullptr;
+}
+
+std::string overview() {
+  std::string text =
+      "Usage: lockstep COMMAND [options]        (under mpirun or srun: one process per GPU or CPU share)\n\n"
+      "Generates text for a whole file of requests on many ranks, and survives being killed.\n\nCommands:\n";
+  for (const Command& command : kCommands) text += fmt::format("  {:10} {}\n", command.name, command.summary);
+  return text + "\n`lockstep COMMAND --help` lists a command's options; `lockstep --version` prints the version.\n";
+}
+
+const char* version() { return LOCKSTEP_VERSION; }
+
+}  // namespace lockstep

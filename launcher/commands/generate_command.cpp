@@ -1,0 +1,113 @@
+#include "core/buffer.h"
+#include "core/error.h"
+#include "dist/comm/mpi/mpi_mailbox.h"
+#include "dist/comm/mpi/mpi_work_counter.h"
+#include "launcher/batch/batch_job.h"
+#include "launcher/batch/job_settings.h"
+#include "launcher/batch/summary.h"
+#include "launcher/commands/command.h"
+#include "launcher/commands/parse.h"
+#include "launcher/phase.h"
+#include "launcher/session.h"
+
+#include <chrono>
+#include <cstdio>
+#include <span>
+#include <sys/resource.h>
+
+namespace lockstep {
+namespace {
+
+// What one rank adds to the summary. Plain data, gathered as bytes.
+struct RankFigures {
+  int64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0, steps = 0;
+  double prefill_seconds = 0.0, decode_seconds = 0.0, mixed_seconds = 0.0;
+  int64_t peak_host_bytes = 0, peak_device_bytes = 0;
+};
+
+RankFigures figures_of(const Session& session, const BatchJob& job) {
+  RankFigures figures;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  figures.peak_host_bytes = usage.ru_maxrss * 1024;
+  figures.peak_device_bytes = peak_allocated_bytes(DeviceKind::kCuda);
+  if (!session.topology().is_leader()) return figures;
+  const EngineTimes& times = session.engine().times();
+  figures.prompt_tokens = job.counts().prompt_tokens;
+  figures.generated_tokens = job.counts().generated_tokens;
+  figures.cached_tokens = session.engine().planner_stats().cached_prompt_tokens;
+  figures.steps = times.steps;
+  figures.prefill_seconds = times.prefill;
+  figures.decode_seconds = times.decode;
+  figures.mixed_seconds = times.mixed;
+  return figures;
+}
+
+JobSummary make_summary(const Session& session, const BatchJob& job, std::span<const RankFigures> ranks) {
+  JobSummary summary;
+  summary.version = version();
+  summary.model = session.settings().model.path;
+  summary.device = session.runtime().device_name();
+  summary.isa = name_of(session.runtime().context().isa);
+  summary.dtype = name_of(session.sizing().engine.dtype);
+  summary.ranks = session.topology().world_size();
+  summary.tensor_parallel = session.topology().tp();
+  summary.data_parallel = session.topology().dp();
+  summary.threads_per_rank = session.runtime().num_threads();
+  summary.rows_total = job.num_rows();
+  summary.rows_resumed = job.num_resumed();
+  summary.rows_done = job.num_rows() - job.num_resumed();
+  summary.load_seconds = session.load_seconds();
+  for (const RankFigures& rank : ranks) {
+    summary.prompt_tokens += rank.prompt_tokens;
+    summary.cached_tokens += rank.cached_tokens;
+    summary.generated_tokens += rank.generated_tokens;
+    summary.steps += rank.steps;
+    summary.prefill_seconds += rank.prefill_seconds;
+    summary.decode_seconds += rank.decode_seconds;
+    summary.mixed_seconds += rank.mixed_seconds;
+    summary.peak_host_bytes.push_back(rank.peak_host_bytes);
+    summary.peak_device_bytes.push_back(rank.peak_device_bytes);
+  }
+  return summary;
+}
+
+}  // namespace
+
+int generate_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments) {
+  const auto start = std::chrono::steady_clock::now();
+  EngineSettings settings;
+  JobSettings job_settings;
+  OptionSet options("mpirun -n N lockstep generate --model DIR --input FILE --output FILE [options]",
+                    "Answers every row of a requests file. Finished rows go to OUTPUT.journal at once; the same "
+                    "command, run again after\n"
+                    "a stop of any kind, computes exactly the rows that are missing. Results depend on model, row, "
+                    "seed and instruction\n"
+                    "set only: not on ranks (tp 1, 2, 4, 8), batch, chunk or cache.");
+  job_settings.add_to(options);
+  settings.add_to(options);
+  const auto check = [&] {
+    job_settings.validate();
+    settings.validate();
+  };
+  if (const auto code = parse_or_print(world, options, arguments, check)) return *code;
+
+  Session session(mpi, world, settings);
+  BatchJob job(session, job_settings, make_mpi_work_counter(mpi), make_mpi_mailbox(mpi));
+  job.run();
+  run_phase(world, kExitFailure, [&] { job.finalize(); });
+
+  const RankFigures mine = figures_of(session, job);
+  std::vector<RankFigures> all(static_cast<size_t>(world.size()));
+  world.all_gather(std::as_bytes(std::span(&mine, 1)), std::as_writable_bytes(std::span(all)));
+  run_phase(world, kExitFailure, [&] {
+    if (!session.is_root()) return;
+    JobSummary summary = make_summary(session, job, all);
+    summary.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+    std::fputs(format_summary_text(summary).c_str(), stderr);
+    if (!job_settings.summary.empty()) write_summary(job_settings.summary, summary);
+  });
+  return 0;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,79 @@
+#include "core/checkpoint/checkpoint.h"
+#include "core/error.h"
+#include "core/settings/engine_settings.h"
+#include "core/stream.h"
+#include "dist/topology.h"
+#include "launcher/commands/command.h"
+#include "launcher/commands/parse.h"
+#include "launcher/runtime/sizing.h"
+
+#include <cstdio>
+
+namespace lockstep {
+namespace {
+
+constexpr double kMiB = 1024.0 * 1024.0;
+
+std::string list_of(const std::vector<int32_t>& values) {
+  std::string text;
+  for (const int32_t value : values) text += fmt::format("{}{}", text.empty() ? "" : " ", value);
+  return text;
+}
+
+std::string rope_text(const ModelConfig& config) {
+  constexpr const char* kNames[] = {"none", "linear", "llama3", "yarn"};
+  const RopeScaling& scaling = config.rope_scaling;
+  const std::string base = fmt::format("theta {}", config.rope_theta);
+  if (scaling.kind == RopeScalingKind::kNone) return base;
+  return base + fmt::format(", scaling {} x {}", kNames[static_cast<size_t>(scaling.kind)], scaling.factor);
+}
+
+std::string model_text(const Checkpoint& checkpoint) {
+  const ModelConfig& c = checkpoint.config();
+  std::string text = fmt::format(
+      "architecture        {}\nparameters          {:.1f} M\nweights on disk     {:.1f} MiB, {}\nlayers              "
+      "{}\n"
+      "hidden, FFN         {}, {}\nheads               {} query, {} key/value, {} wide\nvocabulary          {}{}\n"
+      "positions           {}\nRoPE                {}\n",
+      name_of(c.architecture), static_cast<double>(c.num_parameters()) / 1e6,
+      static_cast<double>(checkpoint.weight_bytes()) / kMiB, name_of(c.dtype), c.num_layers, c.hidden_size,
+      c.intermediate_size, c.num_heads, c.num_kv_heads, c.head_dim, c.vocab_size,
+      c.tie_word_embeddings ? " (embeddings tied)" : "", c.max_positions, rope_text(c));
+  if (c.sliding_window > 0) text += fmt::format("sliding window      {}\n", c.sliding_window);
+  return text + fmt::format("fingerprint         {}\ntensor parallelism  {}\n", checkpoint.fingerprint().to_string(),
+                            list_of(allowed_tp(c)));
+}
+
+}  // namespace
+
+int info_command(const MpiEnvironment&, Communicator& world, const std::vector<std::string>& arguments) {
+  EngineSettings settings;
+  OptionSet options(
+      "lockstep info --model DIR [options]",
+      "Prints what a checkpoint is and what a rank will hold of it, for every tensor-parallel degree that the\n"
+      "model allows. Reads no weights.");
+  settings.add_to(options);
+  if (const auto code = parse_or_print(world, options, arguments, [&] { settings.validate(); })) return *code;
+  if (world.rank().value() != 0) return 0;
+
+  const Checkpoint checkpoint = Checkpoint::open(settings.model.path);
+  const ModelConfig& model = checkpoint.config();
+  std::fputs(model_text(checkpoint).c_str(), stdout);
+
+  OpContext context;
+  context.isa = settings.runtime.isa == "auto" ? detect_cpu_isa() : parse_cpu_isa(settings.runtime.isa);
+  std::printf("\nMemory of one rank in MiB, KV cache as %s\n%4s %10s %12s %14s %12s\n",
+              settings.cache.device_tokens > 0 ? "asked" : "sized by this machine's free memory", "tp", "weights",
+              "activations", "KV a token KiB", "KV tokens");
+  for (const int32_t tp : allowed_tp(model)) {
+    const ModelShard shard = shard_of(model, tp, Rank(0));
+    const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(), tp);
+    const auto tokens = static_cast<double>(sizing.engine.num_slots * sizing.engine.page_tokens);
+    std::printf("%4d %10.1f %12.1f %14.2f %12.0f\n", tp, static_cast<double>(sizing.memory.weights) / kMiB,
+                static_cast<double>(sizing.memory.activations) / kMiB,
+                static_cast<double>(sizing.memory.kv_cache) / 1024.0 / tokens, tokens);
+  }
+  return 0;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,25 @@
+// Which cores a rank computes on. Open MPI binds few ranks to one core each, which would leave a rank's threads on one
+// core and the rest of the node idle; by default every rank of a node takes its equal share instead.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+/// Cores that this process may run on now.
+std::vector<int> usable_cores();
+
+struct CoreShare {
+  std::vector<int> cores;
+  std::string reason;  // for the start-up message
+};
+
+/// The `local_rank`-th of `local_size` equal runs of `node_cores`; all of them when there are more ranks than cores.
+CoreShare share_of_cores(const std::vector<int>& node_cores, int32_t local_rank, int32_t local_size);
+
+/// Applies `bind` ("auto" or "inherit", see --help) to this process and returns the cores it computes on.
+CoreShare bind_to_cores(const std::string& bind, int32_t local_rank, int32_t local_size);
+
+}  // namespace lockstep

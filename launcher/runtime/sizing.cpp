@@ -1,0 +1,94 @@
+#include "launcher/runtime/sizing.h"
+
+#include "core/error.h"
+#include "dist/model/activations.h"
+
+#include <algorithm>
+#include <fstream>
+#include <limits>
+
+namespace lockstep {
+namespace {
+
+int64_t read_number(const char* path) {
+  std::ifstream file(path);
+  int64_t value = 0;
+  return file >> value ? value : std::numeric_limits<int64_t>::max();  // "max" or no such file: no limit
+}
+
+int64_t meminfo_available() {
+  std::ifstream file("/proc/meminfo");
+  std::string key, unit;
+  int64_t kibibytes = 0;
+  while (file >> key >> kibibytes >> unit) {
+    if (key == "MemAvailable:") return kibibytes * 1024;
+  }
+  return std::numeric_limits<int64_t>::max();
+}
+
+int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+}  // namespace
+
+int64_t available_memory() {
+  const int64_t limit = read_number("/sys/fs/cgroup/memory.max");
+  const int64_t used = read_number("/sys/fs/cgroup/memory.current");
+  const bool has_limit = limit != std::numeric_limits<int64_t>::max() && used != std::numeric_limits<int64_t>::max();
+  return std::min(meminfo_available(), has_limit ? std::max<int64_t>(limit - used, 0) : limit);
+}
+
+Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, const ModelShard& shard,
+                      const OpContext& context, int64_t available_bytes, int32_t local_size) {
+  Sizing sizing;
+  EngineConfig& engine = sizing.engine;
+  engine.dtype = settings.model.dtype == "auto" ? model.dtype : parse_dtype(settings.model.dtype);
+  engine.page_tokens = settings.cache.page_tokens;
+  engine.share_prefixes = settings.cache.share_prefixes;
+  engine.max_step_tokens = settings.schedule.max_step_tokens;
+  engine.max_sequences = settings.schedule.max_sequences;
+  engine.prefill_chunk = settings.schedule.prefill_chunk;
+
+  const int64_t asked = settings.model.max_sequence;
+  LS_REQUIRE(ConfigError, asked <= model.max_positions, "model.max_sequence = {}: the model has {} positions", asked,
+             model.max_positions);
+  engine.max_sequence = asked == 0 ? model.max_positions : asked;
+
+  const KvLayout layout{.page_tokens = engine.page_tokens,
+                        .num_kv_heads = shard.kv_heads.size(),
+                        .num_layers = model.num_layers,
+                        .head_dim = model.head_dim,
+                        .dtype = engine.dtype};
+  sizing.memory.weights = decoder_weight_bytes(context, model, shard, engine.dtype);
+  sizing.memory.activations = Activations::bytes(model, shard, engine.dtype, engine.max_step_tokens);
+  if (settings.cache.device_tokens > 0) {
+    engine.num_slots = div_up(settings.cache.device_tokens, engine.page_tokens);
+    sizing.reason = "cache.device_tokens";
+  } else {
+    const int64_t share = available_bytes / local_size - sizing.memory.weights - sizing.memory.activations;
+    const int64_t most_useful = engine.max_sequences * div_up(engine.max_sequence, engine.page_tokens);
+    const int64_t fits = std::max<int64_t>(share / 2, 0) / layout.page_bytes();
+    LS_REQUIRE(
+        ConfigError, fits > 0,
+        "cache.device_tokens = auto: weights ({} bytes) and activations ({} bytes) leave no memory for the KV cache "
+        "of {} available bytes a rank; set it by hand, or use more ranks",
+        sizing.memory.weights, sizing.memory.activations, available_bytes / local_size);
+    engine.num_slots = std::min(fits, most_useful);
+    sizing.reason = fits < most_useful ? "half of the memory left to this rank" : "max_sequences of the longest length";
+  }
+  if (asked == 0) engine.max_sequence = std::min(engine.max_sequence, engine.num_slots * engine.page_tokens);
+  LS_REQUIRE(ConfigError, engine.max_sequence <= engine.num_slots * engine.page_tokens,
+             "cache.device_tokens = {}: the KV cache must hold at least one sequence of model.max_sequence = {} tokens",
+             engine.num_slots * engine.page_tokens, engine.max_sequence);
+  sizing.memory.kv_cache = engine.num_slots * layout.page_bytes();
+  return sizing;
+}
+
+void agree_on_sizing(Communicator& world, Sizing& sizing) {
+  EngineConfig& engine = sizing.engine;
+  const int64_t slot_bytes = sizing.memory.kv_cache / engine.num_slots;
+  engine.num_slots = world.all_reduce_min(engine.num_slots);
+  engine.max_sequence = world.all_reduce_min(engine.max_sequence);
+  sizing.memory.kv_cache = engine.num_slots * slot_bytes;
+}
+
+}  // namespace lockstep

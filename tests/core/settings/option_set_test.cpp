@@ -1,0 +1,139 @@
+#include "core/settings/option_set.h"
+
+#include "core/error.h"
+#include "core/settings/edit_distance.h"
+#include "core/settings/engine_settings.h"
+
+#include <cstdio>
+#include <fstream>
+#include <gtest/gtest.h>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+namespace {
+
+class OptionSetTest : public testing::Test {
+ protected:
+  OptionSetTest() {
+    options_.group("All");
+    options_.add("model", &model_, "a directory");
+    options_.add("cache.page_tokens", &page_tokens_, "tokens of a page");
+    options_.add("restart", &restart_, "start over");
+    options_.add("share", &share_, "a number between 0 and 1");
+  }
+  ~OptionSetTest() override { std::remove(path_.c_str()); }
+
+  void write_config(const std::string& text) { std::ofstream(path_) << text; }
+  void parse(const std::vector<std::string>& arguments) { options_.parse(arguments); }
+  std::string message_of(const std::vector<std::string>& arguments) {
+    try {
+      parse(arguments);
+    } catch (const Error& error) {
+      return error.what();
+    }
+    return "";
+  }
+
+  std::string path_ = testing::TempDir() + "option_set_test.ini";
+  std::string model_ = "here";
+  int64_t page_tokens_ = 64;
+  bool restart_ = false;
+  double share_ = 0.5;
+  OptionSet options_{"program", "what it does"};
+};
+
+TEST_F(OptionSetTest, CommandLineOverFileOverDefault) {
+  write_config("model = there\nshare = 0.25\n[cache]\npage_tokens = 32\n");
+  parse({"--config", path_, "--cache.page_tokens=16", "--restart"});
+  EXPECT_EQ(model_, "there");
+  EXPECT_EQ(page_tokens_, 16);
+  EXPECT_EQ(share_, 0.25);
+  EXPECT_TRUE(restart_);
+}
+
+TEST_F(OptionSetTest, UnknownNamesAreErrorsThatNameSourceAndNearNames) {
+  EXPECT_NE(message_of({"--modle", "x"}).find("'model'"), std::string::npos) << message_of({"--modle", "x"});
+  EXPECT_NE(message_of({"--page_tokens", "8"}).find("'cache.page_tokens'"), std::string::npos);
+  write_config("[cache]\npages = 3\n");
+  const std::string message = message_of({"--config", path_});
+  EXPECT_NE(message.find(path_), std::string::npos) << message;
+  EXPECT_NE(message.find("cache.pages"), std::string::npos) << message;
+}
+
+TEST_F(OptionSetTest, BadValuesNameTheOption) {
+  EXPECT_NE(message_of({"--cache.page_tokens", "many"}).find("cache.page_tokens"), std::string::npos);
+  EXPECT_NE(message_of({"--cache.page_tokens", "9999999999999999999999"}), "");
+  EXPECT_NE(message_of({"--model"}), "");
+  EXPECT_NE(message_of({"stray"}), "");
+  EXPECT_NE(message_of({"--model", "a", "--model", "b"}), "");
+  EXPECT_NE(message_of({"--config", "/nonexistent.ini"}).find("/nonexistent.ini"), std::string::npos);
+}
+
+TEST_F(OptionSetTest, AbbreviationsAreNotGuessed) { EXPECT_NE(message_of({"--mod", "x"}), ""); }
+
+TEST_F(OptionSetTest, PrintedConfigurationReadsBackTheSame) {
+  parse({"--model", "elsewhere", "--share", "0.125", "--print-config"});
+  ASSERT_TRUE(options_.wants_config());
+  const std::string text = options_.config_text();
+  EXPECT_NE(text.find("(command line)"), std::string::npos);
+  write_config(text);
+
+  OptionSet again("program", "what it does");
+  std::string model;
+  int64_t page_tokens = 0;
+  bool restart = true;
+  double share = 0.0;
+  again.group("All");
+  again.add("model", &model, "a directory");
+  again.add("cache.page_tokens", &page_tokens, "tokens of a page");
+  again.add("restart", &restart, "start over");
+  again.add("share", &share, "a number");
+  again.parse(std::vector<std::string>{"--config", path_});
+  EXPECT_EQ(model, "elsewhere");
+  EXPECT_EQ(page_tokens, 64);
+  EXPECT_FALSE(restart);
+  EXPECT_EQ(share, 0.125);
+}
+
+TEST_F(OptionSetTest, HelpNamesEveryOptionAndDefault) {
+  const std::string help = options_.help();
+  for (const char* part :
+       {"--model", "--cache.page_tokens", "--restart", "[default: 64]", "--config", "--print-config"}) {
+    EXPECT_NE(help.find(part), std::string::npos) << part;
+  }
+}
+
+TEST(EngineSettings, EveryRangeIsChecked) {
+  EngineSettings good;
+  good.model.path = "model";
+  good.validate();
+  const auto expect_refused = [&](auto&& change, const char* key) {
+    EngineSettings bad = good;
+    change(bad);
+    try {
+      bad.validate();
+      ADD_FAILURE() << key << " was accepted";
+    } catch (const ConfigError& error) {
+      EXPECT_NE(std::string(error.what()).find(key), std::string::npos) << error.what();
+    }
+  };
+  expect_refused([](EngineSettings& s) { s.model.path = ""; }, "--model");
+  expect_refused([](EngineSettings& s) { s.model.dtype = "int8"; }, "model.dtype");
+  expect_refused([](EngineSettings& s) { s.cache.page_tokens = 4; }, "cache.page_tokens");
+  expect_refused([](EngineSettings& s) { s.cache.policy = "random"; }, "cache.policy");
+  expect_refused([](EngineSettings& s) { s.schedule.max_step_tokens = 32; }, "schedule.max_step_tokens");
+  expect_refused([](EngineSettings& s) { s.schedule.prefill_chunk = 100; }, "schedule.prefill_chunk");
+  expect_refused([](EngineSettings& s) { s.runtime.threads = -1; }, "threads");
+  expect_refused([](EngineSettings& s) { s.runtime.isa = "mmx"; }, "mmx");
+  expect_refused([](EngineSettings& s) { s.runtime.device = "tpu"; }, "device");
+}
+
+TEST(EditDistance, CountsEdits) {
+  EXPECT_EQ(edit_distance("kitten", "sitting"), 3);
+  EXPECT_EQ(edit_distance("", "abc"), 3);
+  EXPECT_EQ(edit_distance("same", "same"), 0);
+}
+
+}  // namespace
+}  // namespace lockstep
