@@ -11,7 +11,7 @@ namespace {
 
 TEST(MpiMailbox, EveryMessageArrivesOnceAndInOrder) {
   constexpr int32_t kMessages = 200;
-  const MpiEnvironment& environment = testing_support::environment();
+  const MpiEnvironment& environment = rank_environment();
   const auto mailbox = make_mpi_mailbox(environment);
   const int32_t rank = environment.world_rank().value();
   if (rank != 0) {
