@@ -60,7 +60,9 @@ int info_command(const MpiEnvironment&, Communicator& world, const std::vector<s
   const ModelConfig& model = checkpoint.config();
   std::fputs(model_text(checkpoint).c_str(), stdout);
 
+  ThreadPool threads(1);
   OpContext context;
+  context.threads = &threads;
   context.isa = settings.runtime.isa == "auto" ? detect_cpu_isa() : parse_cpu_isa(settings.runtime.isa);
   std::printf("\nMemory of one rank in MiB, KV cache as %s\n%4s %10s %12s %14s %12s\n",
               settings.cache.device_tokens > 0 ? "asked" : "sized by this machine's free memory", "tp", "weights",

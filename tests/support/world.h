@@ -1,10 +1,10 @@
 // The communicator of all ranks of a rank test.
 #pragma once
 
-#include <memory>
-
 #include "dist/comm/mpi/mpi_communicator.h"
 #include "tests/support/rank_environment.h"
+
+#include <memory>
 
 namespace lockstep::testing_support {
 

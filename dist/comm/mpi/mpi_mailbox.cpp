@@ -1,10 +1,10 @@
 #include "dist/comm/mpi/mpi_mailbox.h"
 
-#include <limits>
-#include <list>
-
 #include "dist/comm/mpi/check.h"
 #include "dist/comm/mpi/mpi_environment.h"
+
+#include <limits>
+#include <list>
 
 namespace lockstep {
 namespace {

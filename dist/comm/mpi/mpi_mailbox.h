@@ -1,9 +1,9 @@
 // Mailbox between processes, by MPI messages.
 #pragma once
 
-#include <memory>
-
 #include "dist/mailbox.h"
+
+#include <memory>
 
 namespace lockstep {
 

@@ -21,9 +21,11 @@ class SizingTest : public testing::Test {
     settings_.model.path = "model";
   }
   Sizing propose(int64_t available = int64_t{1} << 30, int32_t local_size = 1) {
-    return propose_sizing(settings_, model_, shard_of(model_, 1, Rank(0)), OpContext{}, available, local_size);
+    return propose_sizing(settings_, model_, shard_of(model_, 1, Rank(0)), context_, available, local_size);
   }
 
+  ThreadPool threads_{1};
+  OpContext context_{.threads = &threads_};
   ModelConfig model_;
   EngineSettings settings_;
 };

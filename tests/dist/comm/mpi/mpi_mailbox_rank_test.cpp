@@ -1,10 +1,8 @@
 #include "dist/comm/mpi/mpi_mailbox.h"
-
-#include <gtest/gtest.h>
+#include "tests/support/world.h"
 
 #include <cstring>
-
-#include "tests/support/world.h"
+#include <gtest/gtest.h>
 
 namespace lockstep {
 namespace {
