@@ -1,5 +1,6 @@
 // Logits of small checkpoints of every architecture against transformers (float64), on every rank count and chunking.
 #include "dist/model/decoder.h"
+#include "dist/topology.h"
 #include "tests/support/model_runner.h"
 #include "tests/support/shared_data.h"
 #include "tests/support/world.h"

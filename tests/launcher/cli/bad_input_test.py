@@ -103,7 +103,7 @@ class BadInput(cli.CliTest):
         self.refuse("1, 2, 4, 8", ranks=3)
 
     def test_tp_that_does_not_divide_the_ranks(self):
-        self.refuse("tp", ranks=2, arguments=("--tp", "3"))
+        self.refuse("degree 3", "1, 2", ranks=2, arguments=("--tp", "3"))
 
     # --- rows ----------------------------------------------------------------------------------------------------------
 
