@@ -1,5 +1,6 @@
 // One attention tile over `Vec`: pages in ascending order, online softmax with one rescale per page.
 // Included by one file per instruction-set level, after vector/<level>.h.
+// Alone: -include kernels/cpu/vector/scalar.h
 #pragma once
 
 #include "kernels/cpu/attention/blocks.h"

@@ -1,4 +1,5 @@
 // What the AVX-512 levels share. For files compiled with AVX-512 flags only; everything has internal linkage there.
+// Alone: -mavx512f -mavx512bw -mavx512dq -mavx512vl
 #pragma once
 
 #include <cstdint>

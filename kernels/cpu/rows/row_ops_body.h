@@ -1,4 +1,5 @@
 // Bodies of RowOps over `Vec`. Included by one file per instruction-set level, after vector/<level>.h.
+// Alone: -include kernels/cpu/vector/scalar.h
 #pragma once
 
 #include "kernels/cpu/rows/row_ops.h"

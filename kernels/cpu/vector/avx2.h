@@ -1,4 +1,5 @@
 // Eight floats: AVX2, FMA, F16C. Include in files compiled for that level only.
+// Alone: -mavx2 -mfma -mf16c
 #pragma once
 
 #include "core/dtype.h"

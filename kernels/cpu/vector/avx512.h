@@ -1,4 +1,5 @@
 // Sixteen floats: AVX-512 F, BW, DQ, VL. Include in files compiled for that level only.
+// Alone: -mavx512f -mavx512bw -mavx512dq -mavx512vl
 #pragma once
 
 #include "core/dtype.h"
