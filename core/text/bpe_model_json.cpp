@@ -27,7 +27,7 @@ void BpeModel::read_vocabulary(const JsonObject& model) {
   if (!vocabulary || !vocabulary->is_object()) model.refuse("vocab", "an object from token to id");
   int64_t highest = -1;
   for (const auto& [token, id] : vocabulary->items()) {
-    const bool valid = id.is_number_unsigned() && id.get<uint64_t>() <= static_cast<uint64_t>(kMaxId);
+    const bool valid = id.is_number_integer() && id.get<int64_t>() >= 0 && id.get<int64_t>() <= kMaxId;
     LS_REQUIRE(FormatError, valid, "{}: id of {} is {}; accepted: an integer from 0 to {}", model.place("vocab"),
                shown(token), shown(id), kMaxId);
     highest = std::max(highest, id.get<int64_t>());
@@ -63,7 +63,8 @@ void BpeModel::read_merges(const JsonObject& model) {
                  shown(token));
       return id->value();
     };
-    merges_.insert(id_of(sides->first), id_of(sides->second), {rank, id_of(sides->first + sides->second)});
+    const int32_t left = id_of(sides->first), right = id_of(sides->second);
+    merges_.insert(left, right, {rank, id_of(sides->first + sides->second)});
     ++rank;
   }
 }
