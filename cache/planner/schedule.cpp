@@ -16,6 +16,7 @@ StepPlan Planner::Impl::plan() {
   LS_CHECK(!sequences.empty(), "a plan was asked for without sequences");
   Step step;
   step.tokens_left = config.max_step_tokens;
+  step.plan.rows.reserve(running.size());
   schedule_decodes(step);
   schedule_prompts(step);
   admit(step);
