@@ -45,7 +45,10 @@ void check_dense_rows(std::string_view op, std::string_view name, const ConstTen
 }
 
 void check_context(std::string_view op, const OpContext& context) {
-  if (context.device.kind != DeviceKind::kCpu) return;
+  if (context.device.kind == DeviceKind::kCuda) {
+    LS_CHECK(context.stream != nullptr, "{} on {} without a stream", op, context.device.to_string());
+    return;
+  }
   LS_CHECK(context.threads != nullptr, "{} on the CPU without a thread pool", op);
   LS_REQUIRE(ConfigError, context.isa <= detect_cpu_isa(),
              "{}: instruction set '{}' was asked for, but this machine runs at most '{}'", op, name_of(context.isa),

@@ -20,7 +20,8 @@ void check_dtype(std::string_view op, std::string_view name, const ConstTensorVi
 /// Throws ShapeError unless every axis but the first is contiguous.
 void check_dense_rows(std::string_view op, std::string_view name, const ConstTensorView& view);
 
-/// Throws Error unless a CPU context has threads, and ConfigError if this machine lacks its instruction-set level.
+/// Throws Error unless a CPU context has threads and a CUDA context a stream; ConfigError if this machine lacks its
+/// instruction-set level.
 void check_context(std::string_view op, const OpContext& context);
 
 /// Throws Error unless `view` lies on the context's device.

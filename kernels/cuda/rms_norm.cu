@@ -1,5 +1,6 @@
 // One block a row; each thread sums a fixed stride of the row, the block adds in a fixed tree: the bits of a row depend
 // on the row and its length alone. Reads the row twice (the second time from L2 or L1), writes it once.
+#include "core/cuda/check.h"
 #include "kernels/backends.h"
 
 #include <cuda_bf16.h>
@@ -65,7 +66,6 @@ void launch(const OpContext& context, float* in, int64_t in_stride, const float*
             ConstTensorView weight, float eps, TensorView out) {
   const int64_t rows = out.size(0);
   if (rows == 0) return;
-  LS_CHECK(context.stream != nullptr, "rms_norm on {} without a stream", context.device.to_string());
   visit_floating(weight.dtype(), [&]<class W>() {
     visit_floating(out.dtype(), [&]<class O>() {
       rms_norm_kernel<<<static_cast<unsigned>(rows), kThreads, 0,
@@ -74,8 +74,7 @@ void launch(const OpContext& context, float* in, int64_t in_stride, const float*
           static_cast<typename DeviceType<O>::type*>(out.data()), out.stride(0), out.size(1));
     });
   });
-  const cudaError_t status = cudaGetLastError();
-  LS_REQUIRE(CudaError, status == cudaSuccess, "rms_norm of {} rows: {}", rows, cudaGetErrorString(status));
+  LS_CUDA(cudaGetLastError());
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
 // One attention tile over `Vec`: pages in ascending order, online softmax with one rescale per page.
-// Included by one file per instruction-set level, after vector/<level>.h.
-// Alone: -include kernels/cpu/vector/scalar.h
+// Included by one file per instruction-set level.
 #pragma once
 
 #include "kernels/cpu/attention/blocks.h"

@@ -1,9 +1,9 @@
-#include "kernels/cpu/vector/avx512.h"
-// The body below is compiled once per level.
 #include "kernels/cpu/attention/attend.h"
 
 namespace lockstep::cpu {
 namespace {
+
+static_assert(Vec::kWidth == 16, "this file needs the compiler flags of its level");
 
 /// Queries are rounded to BF16 once, as the keys were; products and sums are F32 (vdpbf16ps).
 struct Bf16Scores {

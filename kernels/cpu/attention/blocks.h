@@ -1,5 +1,4 @@
 // The two inner products of attention, in blocks of (queries x vectors) that live in registers. Over `Vec`.
-// Alone: -include kernels/cpu/vector/scalar.h
 #pragma once
 
 #include "kernels/cpu/vector/parts.h"

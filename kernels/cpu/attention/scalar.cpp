@@ -1,8 +1,8 @@
-#include "kernels/cpu/vector/scalar.h"
-// The body below is compiled once per level.
 #include "kernels/cpu/attention/attend.h"
 
 namespace lockstep::cpu {
+
+static_assert(Vec::kWidth == 4, "this file needs the compiler flags of its level");
 
 void attend_scalar(const AttentionTile& tile) { attend<FloatScores<BFloat16>>(tile); }
 

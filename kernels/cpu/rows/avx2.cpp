@@ -1,8 +1,8 @@
-#include "kernels/cpu/vector/avx2.h"
-// The body below is compiled once per level.
 #include "kernels/cpu/rows/row_ops_body.h"
 
 namespace lockstep::cpu {
+
+static_assert(Vec::kWidth == 8, "this file needs the compiler flags of its level");
 
 constinit const RowOps kRowOpsAvx2 = kRowOps;
 

@@ -1,8 +1,8 @@
-#include "kernels/cpu/vector/avx512.h"
-// The body below is compiled once per level.
 #include "kernels/cpu/rows/row_ops_body.h"
 
 namespace lockstep::cpu {
+
+static_assert(Vec::kWidth == 16, "this file needs the compiler flags of its level");
 
 constinit const RowOps kRowOpsAvx512 = kRowOps;
 

@@ -1,5 +1,4 @@
-// Bodies of RowOps over `Vec`. Included by one file per instruction-set level, after vector/<level>.h.
-// Alone: -include kernels/cpu/vector/scalar.h
+// Bodies of RowOps over `Vec`. Included by one file per instruction-set level.
 #pragma once
 
 #include "kernels/cpu/rows/row_ops.h"
@@ -39,8 +38,8 @@ inline void scale_row(const float* in, float factor, const Weight* weight, Out* 
   });
 }
 
-void scale_row(const float* in, float factor, const void* weight, DType weight_dtype, void* out, DType out_dtype,
-               int64_t n) {
+inline void scale_row(const float* in, float factor, const void* weight, DType weight_dtype, void* out, DType out_dtype,
+                      int64_t n) {
   visit_floating(weight_dtype, [&]<class Weight>() {
     visit_floating(out_dtype, [&]<class Out>() {
       scale_row(in, factor, static_cast<const Weight*>(weight), static_cast<Out*>(out), n);
@@ -48,18 +47,18 @@ void scale_row(const float* in, float factor, const void* weight, DType weight_d
   });
 }
 
-void rms_norm_row(const float* in, const void* weight, DType weight_dtype, float eps, void* out, DType out_dtype,
-                  int64_t n) {
+inline void rms_norm_row(const float* in, const void* weight, DType weight_dtype, float eps, void* out, DType out_dtype,
+                         int64_t n) {
   scale_row(in, inverse_rms<false>(in, nullptr, nullptr, eps, n), weight, weight_dtype, out, out_dtype, n);
 }
 
-void add_rms_norm_row(float* residual, const float* delta, const void* weight, DType weight_dtype, float eps, void* out,
-                      DType out_dtype, int64_t n) {
+inline void add_rms_norm_row(float* residual, const float* delta, const void* weight, DType weight_dtype, float eps,
+                             void* out, DType out_dtype, int64_t n) {
   const float factor = inverse_rms<true>(residual, delta, residual, eps, n);
   scale_row(residual, factor, weight, weight_dtype, out, out_dtype, n);
 }
 
-void rope_head(float* head, const float* cos, const float* sin, int64_t half) {
+inline void rope_head(float* head, const float* cos, const float* sin, int64_t half) {
   for_each_vector(half, [&](int64_t i, auto lanes) {
     const Vec::F a = load(head + i, lanes), b = load(head + half + i, lanes);
     const Vec::F c = load(cos + i, lanes), s = load(sin + i, lanes);
@@ -69,7 +68,7 @@ void rope_head(float* head, const float* cos, const float* sin, int64_t half) {
   });
 }
 
-void swiglu_row(const float* gate, const float* up, void* out, DType out_dtype, int64_t n) {
+inline void swiglu_row(const float* gate, const float* up, void* out, DType out_dtype, int64_t n) {
   visit_floating(out_dtype, [&]<class Out>() {
     Out* result = static_cast<Out*>(out);
     for_each_vector(n, [&](int64_t i, auto lanes) {
@@ -80,14 +79,14 @@ void swiglu_row(const float* gate, const float* up, void* out, DType out_dtype, 
   });
 }
 
-void widen_row(const void* in, DType in_dtype, float* out, int64_t n) {
+inline void widen_row(const void* in, DType in_dtype, float* out, int64_t n) {
   visit_floating(in_dtype, [&]<class In>() {
     const In* source = static_cast<const In*>(in);
     for_each_vector(n, [&](int64_t i, auto lanes) { store(out + i, load(source + i, lanes), lanes); });
   });
 }
 
-int64_t argmax_row(const float* in, int64_t n) {
+inline int64_t argmax_row(const float* in, int64_t n) {
   const float lowest = -__builtin_inff();
   Vec::F best[4] = {Vec::set1(lowest), Vec::set1(lowest), Vec::set1(lowest), Vec::set1(lowest)};
   int64_t i = 0;

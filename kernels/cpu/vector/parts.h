@@ -1,10 +1,11 @@
 // Loops over a row in vectors, and the exponential: written once over `Vec`, compiled once per instruction-set level.
 //
-// Included after one of vector/{scalar,avx2,avx512}.h. Everything lies in unnamed namespaces, so that no instruction
-// of a higher level can leak into a symbol that the linker shares with the rest of the binary. A tail runs the same
-// arithmetic as a full vector: an element's bits do not depend on where in the row it stands.
-// Alone: -include kernels/cpu/vector/scalar.h
+// Everything lies in unnamed namespaces, so that no instruction of a higher level can leak into a symbol that the
+// linker shares with the rest of the binary. A tail runs the same arithmetic as a full vector: an element's bits do not
+// depend on where in the row it stands.
 #pragma once
+
+#include "kernels/cpu/vector/vec.h"
 
 #include <cstdint>
 
