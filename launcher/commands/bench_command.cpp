@@ -7,8 +7,8 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
-#include <optional>
 #include <sstream>
+#include <unordered_set>
 
 namespace lockstep {
 namespace {
@@ -21,7 +21,7 @@ struct BenchSettings {
     options.group("Benchmark");
     options.add("batch", &batches, "numbers of sequences to measure, comma-separated");
     options.add("prompt-tokens", &prompt_tokens, "tokens of each random prompt");
-    options.add("generate-tokens", &generate_tokens, "tokens generated after each prompt, at least 2");
+    options.add("generate-tokens", &generate_tokens, "decode steps of the whole batch that are timed");
     options.add("repeats", &repeats, "measurements of each batch; the median is shown with the spread");
   }
 };
@@ -44,43 +44,44 @@ struct Rates {
   double prefill = 0.0, decode = 0.0;  // tokens per second
 };
 
-// Distinct random prompts, so that nothing is shared. Times are the leader's, from the first step of a kind to its
-// last.
-Rates measure(Engine& engine, int64_t vocab_size, int64_t batch, const BenchSettings& settings, uint64_t seed) {
+// Steps that it takes at most until every prompt is computed: sequences that started early generate meanwhile.
+int64_t prefill_steps(int64_t batch, const BenchSettings& bench, int64_t max_step_tokens) {
+  return batch * bench.prompt_tokens / (max_step_tokens - batch) + batch + 1;
+}
+
+std::vector<TokenId> random_prompt(int64_t length, int64_t vocab_size, uint64_t seed, int64_t sequence) {
+  std::vector<TokenId> prompt;
+  for (int64_t i = 0; i < length; ++i) {
+    const double u = philox_uniform(seed, static_cast<uint64_t>(sequence * length + i));
+    prompt.emplace_back(static_cast<int32_t>(u * static_cast<double>(vocab_size)));
+  }
+  return prompt;
+}
+
+// Prompts that share nothing. First the steps until every sequence has its first token, then decode steps of the whole
+// batch.
+Rates measure(Engine& engine, int64_t vocab_size, int64_t batch, const BenchSettings& bench, uint64_t seed) {
   using Clock = std::chrono::steady_clock;
-  for (int64_t sequence = 0; sequence < batch; ++sequence) {
-    std::vector<TokenId> prompt;
-    for (int64_t i = 0; i < settings.prompt_tokens; ++i) {
-      const double u = philox_uniform(seed, static_cast<uint64_t>(sequence * settings.prompt_tokens + i));
-      prompt.emplace_back(static_cast<int32_t>(u * static_cast<double>(vocab_size)));
-    }
-    engine.add(std::move(prompt), settings.generate_tokens, {});
+  const auto seconds_since = [](Clock::time_point start) {
+    return std::chrono::duration<double>(Clock::now() - start).count();
+  };
+  const int64_t most_tokens = bench.generate_tokens + prefill_steps(batch, bench, engine.config().max_step_tokens);
+  std::vector<SequenceId> sequences;
+  for (int64_t i = 0; i < batch; ++i) {
+    sequences.push_back(engine.add(random_prompt(bench.prompt_tokens, vocab_size, seed, i), most_tokens, {}));
   }
-  std::unordered_map<SequenceId, int64_t> generated;
-  double decode_seconds = 0.0;
-  int64_t decoded = 0, finished = 0;
+  std::unordered_set<SequenceId> started;
   const auto start = Clock::now();
-  double prefill_seconds = 0.0;
-  while (engine.has_work()) {
-    const bool all_started = static_cast<int64_t>(generated.size()) == batch;
-    const auto step_start = Clock::now();
-    int64_t tokens = 0;
-    for (const SampledToken& sampled : engine.step()) {
-      ++tokens;
-      if (++generated[sampled.sequence] < settings.generate_tokens) continue;
-      engine.finish(sampled.sequence);
-      ++finished;
-    }
-    const double seconds = std::chrono::duration<double>(Clock::now() - step_start).count();
-    if (all_started && finished == 0) {
-      decode_seconds += seconds;
-      decoded += tokens;
-    }
-    if (!all_started) prefill_seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  while (started.size() < sequences.size()) {
+    for (const SampledToken& sampled : engine.step()) started.insert(sampled.sequence);
   }
-  // Steps that mix prompts with first single tokens count for the prompts: their share of tokens is negligible.
-  return {static_cast<double>(batch * settings.prompt_tokens) / prefill_seconds,
-          decoded == 0 ? 0.0 : static_cast<double>(decoded) / decode_seconds};
+  const double prefill_seconds = seconds_since(start);
+  const auto decode_start = Clock::now();
+  for (int64_t step = 0; step < bench.generate_tokens; ++step) engine.step();
+  const double decode_seconds = seconds_since(decode_start);
+  for (const SequenceId sequence : sequences) engine.finish(sequence);
+  return {static_cast<double>(batch * bench.prompt_tokens) / prefill_seconds,
+          static_cast<double>(batch * bench.generate_tokens) / decode_seconds};
 }
 
 double median(std::vector<double> values) {
@@ -105,19 +106,26 @@ int bench_command(const MpiEnvironment& mpi, Communicator& world, const std::vec
   bench.add_to(options);
   settings.add_to(options);
   std::vector<int64_t> batches;
+  int64_t most = 0;
   const auto check = [&] {
     settings.validate();
     batches = parse_batches(bench.batches);
-    LS_REQUIRE(ConfigError, bench.prompt_tokens > 0 && bench.generate_tokens > 1 && bench.repeats > 0,
-               "prompt-tokens = {}, generate-tokens = {}, repeats = {}: accepted are at least 1, 2 and 1",
-               bench.prompt_tokens, bench.generate_tokens, bench.repeats);
+    most = *std::max_element(batches.begin(), batches.end());
+    LS_REQUIRE(ConfigError, most < settings.schedule.max_step_tokens,
+               "batch = {}: accepted are less than schedule.max_step_tokens = {}", most,
+               settings.schedule.max_step_tokens);
+    LS_REQUIRE(ConfigError, bench.prompt_tokens > 0 && bench.generate_tokens > 0 && bench.repeats > 0,
+               "prompt-tokens = {}, generate-tokens = {}, repeats = {}: accepted are 1 and more", bench.prompt_tokens,
+               bench.generate_tokens, bench.repeats);
     LS_REQUIRE(ConfigError, settings.runtime.tp == 0 || settings.runtime.tp == world.size(),
                "tp = {}: bench measures one replica of all {} ranks", settings.runtime.tp, world.size());
   };
   if (const auto code = parse_or_print(world, options, arguments, check)) return *code;
-  settings.schedule.max_sequences =
-      std::max(settings.schedule.max_sequences, *std::max_element(batches.begin(), batches.end()));
-  if (settings.model.max_sequence == 0) settings.model.max_sequence = bench.prompt_tokens + bench.generate_tokens;
+  settings.schedule.max_sequences = std::max(settings.schedule.max_sequences, most);
+  if (settings.model.max_sequence == 0) {
+    settings.model.max_sequence =
+        bench.prompt_tokens + bench.generate_tokens + prefill_steps(most, bench, settings.schedule.max_step_tokens);
+  }
 
   Session session(mpi, world, settings);
   if (!session.topology().is_leader()) {
