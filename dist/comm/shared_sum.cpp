@@ -1,7 +1,6 @@
 #include "dist/comm/shared_sum.h"
 
 #include "core/error.h"
-#include "dist/comm/backoff.h"
 #include "dist/comm/pairwise_sum.h"
 
 #include <algorithm>
@@ -52,12 +51,14 @@ bool SharedSum::in_own_buffers(const float* address) const {
   return std::less_equal<>{}(begin, byte) && std::less<>{}(byte, begin + 2 * capacity_);
 }
 
-void SharedSum::wait_for(std::atomic<uint64_t> SharedSumFlags::*flag) const {
+void SharedSum::wait_for(std::atomic<uint64_t> SharedSumFlags::*flag) {
+  Backoff backoff(spins_.next());
   for (const SharedSumFlags* peer : flags_) {
-    for (Backoff backoff; (peer->*flag).load(std::memory_order_acquire) < sequence_;) {
+    while ((peer->*flag).load(std::memory_order_acquire) < sequence_) {
       if (backoff.once()) while_waiting_();
     }
   }
+  spins_.ended(backoff.is_spinning());
 }
 
 void SharedSum::check_counts(int64_t count) const {

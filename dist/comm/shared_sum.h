@@ -10,6 +10,7 @@
 #pragma once
 
 #include "core/thread_pool.h"
+#include "dist/comm/backoff.h"
 
 #include <array>
 #include <atomic>
@@ -49,7 +50,7 @@ class SharedSum {
   int32_t size() const { return static_cast<int32_t>(flags_.size()); }
   std::byte* buffer(int32_t rank, uint64_t sequence) const;
   bool in_own_buffers(const float* address) const;
-  void wait_for(std::atomic<uint64_t> SharedSumFlags::*flag) const;
+  void wait_for(std::atomic<uint64_t> SharedSumFlags::*flag);
   void check_counts(int64_t count) const;
   void sum_whole(float* out, int64_t count, ThreadPool* threads);
   void sum_slices(float* out, int64_t count, ThreadPool* threads);
@@ -62,6 +63,7 @@ class SharedSum {
   uint64_t sequence_ = 0;             // all-reduces begun
   std::vector<const float*> inputs_;  // everyone's buffer of the current all-reduce
   std::vector<float> scratch_;
+  SpinBudget spins_;
 };
 
 /// Bytes that two-buffer memory should be given for requests of `bytes`: a power of two, so that it grows seldom.

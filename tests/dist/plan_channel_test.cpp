@@ -1,8 +1,8 @@
 #include "dist/plan_channel.h"
 
 #include "core/error.h"
-#include "dist/comm/local/local_group.h"
 #include "tests/dist/plan_channel_cases.h"
+#include "tests/support/local_ranks.h"
 
 #include <gtest/gtest.h>
 
@@ -13,11 +13,11 @@ class PlanChannelRanks : public testing::TestWithParam<int32_t> {};
 INSTANTIATE_TEST_SUITE_P(Sizes, PlanChannelRanks, testing::Values(1, 2, 3, 4, 8));
 
 TEST_P(PlanChannelRanks, CarriesPlansInOrder) {
-  run_local_ranks(GetParam(), [](Communicator& c) { plan_channel_cases::carries_plans_in_order(c, 200); });
+  check_on_local_ranks(GetParam(), [](Communicator& c) { plan_channel_cases::carries_plans_in_order(c, 200); });
 }
 
 TEST_P(PlanChannelRanks, AGapStopsEveryRank) {
-  run_local_ranks(GetParam(), plan_channel_cases::a_gap_stops_every_rank);
+  check_on_local_ranks(GetParam(), plan_channel_cases::a_gap_stops_every_rank);
 }
 
 TEST(PlanChannel, OnlyTheLeaderPublishes) {

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "dist/comm/local/local_work_counter.h"
 #include "tests/dist/comm/collective_cases.h"
+#include "tests/support/local_ranks.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -15,7 +16,7 @@ namespace {
 
 class LocalRanks : public testing::TestWithParam<int32_t> {
  protected:
-  void run(const std::function<void(Communicator&)>& body) { run_local_ranks(GetParam(), body); }
+  void run(const std::function<void(Communicator&)>& body) { check_on_local_ranks(GetParam(), body); }
 };
 INSTANTIATE_TEST_SUITE_P(Sizes, LocalRanks, testing::Values(1, 2, 3, 4, 5, 8, 11));
 
@@ -84,7 +85,7 @@ TEST(LocalGroup, RanksThatBringDifferentCountsAreTold) {
 }
 
 TEST(LocalGroup, ThreadPoolsDoNotChangeSums) {
-  run_local_ranks(2, [](Communicator& c) {
+  check_on_local_ranks(2, [](Communicator& c) {
     const int64_t count = 100001;
     std::vector<float> input(static_cast<size_t>(count)), one(input.size()), three(input.size());
     for (size_t i = 0; i < input.size(); ++i)
