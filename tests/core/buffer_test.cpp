@@ -1,5 +1,6 @@
 #include "core/buffer.h"
 
+#include <algorithm>
 #include <cstring>
 #include <gtest/gtest.h>
 #include <utility>
@@ -17,6 +18,18 @@ TEST(Buffer, IsAlignedAndCounted) {
     std::memset(buffer.data(), 1, static_cast<size_t>(bytes));
   }
   EXPECT_EQ(allocated_bytes(DeviceKind::kCpu), before);
+}
+
+TEST(Buffer, FillZeroReachesEveryByte) {
+  for (const int64_t bytes : {int64_t{0}, int64_t{1}, int64_t{4097}, (int64_t{6} << 20) + 5}) {
+    Buffer buffer(bytes);
+    auto* const data = static_cast<unsigned char*>(buffer.data());
+    for (int round = 0; round < 2; ++round) {
+      std::fill(data, data + bytes, static_cast<unsigned char>(0xab));
+      buffer.fill_zero();
+      EXPECT_TRUE(std::all_of(data, data + bytes, [](unsigned char byte) { return byte == 0; })) << bytes;
+    }
+  }
 }
 
 TEST(Buffer, MovesOwnership) {
