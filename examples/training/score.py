@@ -1,6 +1,6 @@
 """Compares results with answers and prints the share of exact ones, overall and by distance.
 
-Usage: python score.py ANSWERS.jsonl RESULTS.jsonl [--width N] [--misses N] [--require SHARE]
+Usage: python score.py ANSWERS.jsonl RESULTS.jsonl [--width N] [--show N] [--misses N] [--require SHARE]
 
 A result is a line with `custom_id` and the generated text: as `text`, or in the body of an OpenAI batch
 answer. An answer is exact when the text, without surrounding spaces, is the expected one; a request
@@ -53,11 +53,15 @@ def main() -> None:
     parser.add_argument("answers", type=Path)
     parser.add_argument("results", type=Path)
     parser.add_argument("--width", type=int, default=256, help="tokens of a bucket of distances")
+    parser.add_argument("--show", type=int, default=0, help="answers to print first, right or wrong")
     parser.add_argument("--misses", type=int, default=0, help="wrong answers to print")
     parser.add_argument("--require", type=float, default=0.0, help="smallest share of exact answers, 0 to 1")
     options = parser.parse_args()
     texts = {row["custom_id"]: generated_text(row) for row in read_lines(options.results)}
-    share, misses = report(read_lines(options.answers), texts, options.width)
+    answers = read_lines(options.answers)
+    for row in answers[:options.show]:
+        print(f"{row['custom_id']}  {row['distance']:5d} tokens back: {(texts.get(row['custom_id']) or '').strip()}")
+    share, misses = report(answers, texts, options.width)
     for row, text in misses[:options.misses]:
         print(f"{row['custom_id']}: expected {row['answer']!r}, got {text!r}")
     sys.exit(share < options.require)
