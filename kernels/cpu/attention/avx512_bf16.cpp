@@ -18,10 +18,11 @@ struct Bf16Scores {
   static Vec::F multiply_add(Vec::F sum, __m512bh k, __m512bh q) { return _mm512_dpbf16_ps(sum, k, q); }
 
  private:
+  // to_bfloat16(), without sharing an inline function with files of other levels.
   static uint32_t round(float value) {
-    BFloat16 rounded;
-    Vec::store_first(&rounded, Vec::set1(value), 1);
-    return rounded.bits;
+    const uint32_t bits = __builtin_bit_cast(uint32_t, value);
+    if (value != value) return bits >> 16 | 0x40U;
+    return (bits + 0x7fffU + (bits >> 16 & 1U)) >> 16;
   }
 };
 
