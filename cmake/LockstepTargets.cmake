@@ -23,12 +23,13 @@ function(lockstep_add_test name)
   list(TRANSFORM arg_DEPENDS PREPEND lockstep_)
   target_link_libraries(${name} PRIVATE ${arg_DEPENDS} ${arg_LIBRARIES} GTest::gtest_main lockstep_warnings)
   target_compile_definitions(${name} PRIVATE LOCKSTEP_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
-  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300)
+  gtest_discover_tests(${name} DISCOVERY_TIMEOUT 60 PROPERTIES TIMEOUT 300
+                       ENVIRONMENT "ASAN_OPTIONS=allocator_may_return_null=1")
 endfunction()
 
 # lockstep_add_rank_test(<name> RANKS 1 2 4 SOURCES … [DEPENDS …] [LIBRARIES …])
 # A GoogleTest program that runs under mpirun once per rank count, as test <name>.ranks<N>. Its main (tests/support/rank_main.cpp)
-# initialises MPI and aborts the whole job on a fatal failure. More ranks than cores are oversubscribed, never dropped.
+# initialises MPI and aborts the whole job on a fatal failure. Leaks are looked for in the tests above: Open MPI has its own. More ranks than cores are oversubscribed, never dropped.
 function(lockstep_add_rank_test name)
   cmake_parse_arguments(arg "" "" "RANKS;SOURCES;DEPENDS;LIBRARIES" ${ARGN})
   add_executable(${name} ${arg_SOURCES} "${PROJECT_SOURCE_DIR}/tests/support/rank_main.cpp")
@@ -38,6 +39,6 @@ function(lockstep_add_rank_test name)
   foreach(ranks ${arg_RANKS})
     add_test(NAME ${name}.ranks${ranks} COMMAND ${MPIEXEC_EXECUTABLE} ${MPIEXEC_NUMPROC_FLAG} ${ranks} $<TARGET_FILE:${name}>)
     set_tests_properties(${name}.ranks${ranks} PROPERTIES PROCESSORS ${ranks} TIMEOUT 120 LABELS ranks
-      ENVIRONMENT "OMPI_MCA_rmaps_base_oversubscribe=1;OMPI_MCA_hwloc_base_binding_policy=none;OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1")
+      ENVIRONMENT "OMPI_MCA_rmaps_base_oversubscribe=1;OMPI_MCA_hwloc_base_binding_policy=none;OMPI_ALLOW_RUN_AS_ROOT=1;OMPI_ALLOW_RUN_AS_ROOT_CONFIRM=1;ASAN_OPTIONS=detect_leaks=0")
   endforeach()
 endfunction()
