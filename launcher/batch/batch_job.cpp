@@ -17,6 +17,9 @@ namespace {
 // Rows that a leader claims at a time: neighbours often share a prefix, and a cache is one replica's.
 constexpr int64_t kRowsPerClaim = 4;
 
+// Ranks that outlive a killed mpirun notice it within a second or two, and finish a step at most.
+constexpr std::chrono::milliseconds kLockPatience{15000};
+
 // Raised whenever a change makes old and new programs answer with different bytes.
 constexpr const char* kNumericsVersion = "1";
 
@@ -86,7 +89,8 @@ BatchJob::BatchJob(Session& session, const JobSettings& settings, std::unique_pt
         JournalOptions{.output = settings.output,
                        .manifest = make_manifest(session, settings, requests_->digest(), *tokenizer_, model_name_),
                        .num_rows = num_rows,
-                       .restart = settings.restart});
+                       .restart = settings.restart,
+                       .lock_patience = kLockPatience});
     for (int64_t row = 0; row < num_rows; ++row) finished_.push_back(std::byte{journal_->is_finished(row)});
     if (!journal_->is_locked())
       log_warn("the file system of '{}' has no locks: run this job once at a time", settings.output);

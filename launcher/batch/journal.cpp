@@ -5,11 +5,13 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <chrono>
 #include <cstring>
 #include <fcntl.h>
 #include <optional>
 #include <span>
 #include <sys/file.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lockstep {
@@ -23,14 +25,20 @@ fs::path with_suffix(fs::path path, const char* suffix) { return path += suffix;
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-/// Takes the lock. False on a file system that has none. Throws IoError if another process holds it.
-bool lock_or_throw(const File& file, const fs::path& output) {
-  int outcome;
-  do {
-    outcome = ::flock(file.descriptor(), LOCK_EX | LOCK_NB);
-  } while (outcome != 0 && errno == EINTR);
-  if (outcome == 0) return true;
-  const int code = errno;
+/// Takes the lock, waiting up to `patience` for a process that holds it. False on a file system that has none.
+/// Throws IoError if it is still held then.
+bool lock_or_throw(const File& file, const fs::path& output, std::chrono::milliseconds patience) {
+  constexpr std::chrono::milliseconds kPause{50};
+  const auto deadline = std::chrono::steady_clock::now() + patience;
+  int code = 0;
+  while (::flock(file.descriptor(), LOCK_EX | LOCK_NB) != 0) {
+    code = errno;
+    if (code == EINTR) continue;
+    if (code != EWOULDBLOCK || std::chrono::steady_clock::now() >= deadline) break;
+    std::this_thread::sleep_for(kPause);
+    code = 0;
+  }
+  if (code == 0 || code == EINTR) return true;
   LS_REQUIRE(IoError, code != EWOULDBLOCK, "another job is writing {} (it holds {})", output.string(),
              file.path().string());
   // Lustre mounted without -o flock, some FUSE file systems.
@@ -79,12 +87,12 @@ std::optional<RecordHead> record_at(ForwardReader& reader, int64_t offset, int64
 
 fs::path journal_path(const fs::path& output) { return with_suffix(output, ".journal"); }
 
-Journal::Lock Journal::open_and_lock(const fs::path& output) {
+Journal::Lock Journal::open_and_lock(const fs::path& output, std::chrono::milliseconds patience) {
   LS_REQUIRE(ConfigError, !fs::exists(output) || fs::is_regular_file(output), "output {} is not a regular file",
              output.string());
   for (;;) {
     File file(journal_path(output), O_RDWR | O_CREAT);
-    const bool is_held = lock_or_throw(file, output);
+    const bool is_held = lock_or_throw(file, output, patience);
     // The job that held it before may have finished and removed the file between our open and our lock.
     if (file.is_at_path()) return {std::move(file), is_held};
   }
@@ -92,7 +100,7 @@ Journal::Lock Journal::open_and_lock(const fs::path& output) {
 
 Journal::Journal(const JournalOptions& options)
     : output_(options.output),
-      lock_(open_and_lock(options.output)),
+      lock_(open_and_lock(options.output, options.lock_patience)),
       offsets_(static_cast<size_t>(options.num_rows), -1),
       sync_records_(options.sync_records),
       sync_interval_(options.sync_interval) {

@@ -26,6 +26,8 @@ struct JournalOptions {
   int64_t num_rows = 0;
   /// Discard a journal and replace an output of an earlier job.
   bool restart = false;
+  /// How long to wait for another process that holds the journal: the ranks of a killed mpirun take a moment to end.
+  std::chrono::milliseconds lock_patience{0};
   /// append() makes records durable when this many wait, or the oldest waits this long (looked at by append() only).
   int64_t sync_records = 256;
   std::chrono::milliseconds sync_interval{2000};
@@ -68,7 +70,7 @@ class Journal {
     File file;
     bool is_held;
   };
-  static Lock open_and_lock(const std::filesystem::path& output);
+  static Lock open_and_lock(const std::filesystem::path& output, std::chrono::milliseconds patience);
   /// False if there is nothing to continue.
   bool continue_existing(const JournalOptions& options);
   void start_fresh(const JournalOptions& options);

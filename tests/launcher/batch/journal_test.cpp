@@ -5,8 +5,10 @@
 
 #include <csignal>
 #include <fstream>
+#include <memory>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <thread>
 #include <unistd.h>
 
 namespace lockstep {
@@ -84,6 +86,21 @@ TEST_F(JournalTest, ASecondJobWithTheSameOutputIsRefused) {
   expect_throw<IoError>([&] { Journal(options(1, /*restart=*/true)); }, {"another job is writing "});
   journal.append(0, "x");
   EXPECT_EQ(journal.read(0), "x");
+}
+
+TEST_F(JournalTest, APatientJobWaitsForOneThatIsEnding) {
+  auto ending = std::make_unique<Journal>(options(2));
+  ending->append(0, "zero");
+  std::thread end([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+    ending.reset();
+  });
+  JournalOptions patient = options(2);
+  patient.lock_patience = std::chrono::seconds(30);
+  const Journal journal(patient);
+  end.join();
+  EXPECT_TRUE(journal.is_finished(0));
+  EXPECT_FALSE(journal.is_finished(1));
 }
 
 TEST_F(JournalTest, OtherSettingsAreRefusedNamingEachDifference) {
