@@ -1,12 +1,11 @@
+// The matrix product has a CPU body only, with or without the CUDA toolkit.
 #include "kernels/linear_backends.h"
 
 namespace lockstep::cuda {
 namespace {
 
 [[noreturn]] void refuse() {
-  LS_THROW(NotCompiled,
-           "linear: this build has no CUDA backend; run this rank on the CPU (device = cpu) or rebuild with "
-           "LOCKSTEP_CUDA=ON");
+  LS_THROW(NotCompiled, "linear: this build contains no CUDA body of linear; run this rank on the CPU (device = cpu)");
 }
 
 }  // namespace

@@ -154,15 +154,19 @@ class BadInput(cli.CliTest):
 
     # --- a fault on rank 1 only ----------------------------------------------------------------------------------------
 
-    def test_model_missing_on_rank_1_only(self):
-        # Each rank sees a directory of its own name; only rank 0's holds a model.
-        shutil.copytree(self.model, self.directory / "model-0")
+    def run_with_own_models(self):
+        """Two ranks, each of which loads the model of its own number: model-0, model-1."""
         script = self.directory / "rank.sh"
         script.write_text(f'#!/bin/sh\nexec {cli.BIN / "lockstep"} generate --model {self.directory}/model-$OMPI_COMM_WORLD_RANK'
                           f' --input {self.rows} --output {self.output}\n')
         script.chmod(0o755)
-        done = subprocess.run([cli.MPIEXEC, "-n", "2", str(script)], capture_output=True, text=True,
+        return subprocess.run([cli.MPIEXEC, "-n", "2", str(script)], capture_output=True, text=True,
                               timeout=cli.TIMEOUT_S, env=cli.environment())
+
+    def test_model_missing_on_rank_1_only(self):
+        # Each rank sees a directory of its own name; only rank 0's holds a model.
+        shutil.copytree(self.model, self.directory / "model-0")
+        done = self.run_with_own_models()
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("rank 1", done.stderr)
         self.assertIn("model-1", done.stderr)
@@ -171,12 +175,7 @@ class BadInput(cli.CliTest):
     def test_different_weights_on_rank_1(self):
         shutil.copytree(self.model, self.directory / "model-0")
         cli.make_model(self.directory / "model-1", seed=99)
-        script = self.directory / "rank.sh"
-        script.write_text(f'#!/bin/sh\nexec {cli.BIN / "lockstep"} generate --model {self.directory}/model-$OMPI_COMM_WORLD_RANK'
-                          f' --input {self.rows} --output {self.output}\n')
-        script.chmod(0o755)
-        done = subprocess.run([cli.MPIEXEC, "-n", "2", str(script)], capture_output=True, text=True,
-                              timeout=cli.TIMEOUT_S, env=cli.environment())
+        done = self.run_with_own_models()
         self.assertNotEqual(done.returncode, 0)
         self.assertIn("differs between ranks", done.stderr)
 
