@@ -18,6 +18,22 @@ namespace {
   LS_THROW(IoError, "cannot {} {}: {}", verb, path.string(), std::strerror(code));
 }
 
+int64_t ssize(size_t bytes) { return static_cast<int64_t>(bytes); }
+
+/// Calls step(bytes done), a system call that returns the bytes it moved, until all are moved or it returns 0.
+template <class Step>
+int64_t transfer_all(size_t bytes, std::string_view verb, const std::filesystem::path& path, const Step& step) {
+  size_t done = 0;
+  while (done < bytes) {
+    const ssize_t moved = step(done);
+    if (moved < 0 && errno == EINTR) continue;
+    if (moved < 0) throw_io(verb, path);
+    if (moved == 0) break;
+    done += static_cast<size_t>(moved);
+  }
+  return ssize(done);
+}
+
 }  // namespace
 
 File::File(std::filesystem::path path, int flags, unsigned mode) : path_(std::move(path)) {
@@ -25,6 +41,14 @@ File::File(std::filesystem::path path, int flags, unsigned mode) : path_(std::mo
     descriptor_ = ::open(path_.c_str(), flags | O_CLOEXEC, static_cast<mode_t>(mode));
   } while (descriptor_ < 0 && errno == EINTR);
   if (descriptor_ < 0) throw_io("open", path_);
+}
+
+File File::duplicate(int descriptor, std::filesystem::path name) {
+  File file;
+  file.path_ = std::move(name);
+  file.descriptor_ = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+  if (file.descriptor_ < 0) throw_io("open", file.path_);
+  return file;
 }
 
 File::File(File&& other) noexcept : path_(std::move(other.path_)), descriptor_(std::exchange(other.descriptor_, -1)) {}
@@ -52,17 +76,21 @@ bool File::is_at_path() const {
   return own.device == info.st_dev && own.inode == info.st_ino;
 }
 
+bool File::is_regular() const {
+  struct stat info {};
+  if (::fstat(descriptor_, &info) != 0) throw_io("inspect", path_);
+  return S_ISREG(info.st_mode);
+}
+
 int64_t File::read_some(std::span<std::byte> out, int64_t offset) const {
-  size_t done = 0;
-  while (done < out.size()) {
-    const ssize_t got = ::pread(descriptor_, out.data() + done, out.size() - done,
-                                static_cast<off_t>(offset) + static_cast<off_t>(done));
-    if (got < 0 && errno == EINTR) continue;
-    if (got < 0) throw_io("read", path_);
-    if (got == 0) break;
-    done += static_cast<size_t>(got);
-  }
-  return static_cast<int64_t>(done);
+  return transfer_all(out.size(), "read", path_, [&](size_t done) {
+    return ::pread(descriptor_, out.data() + done, out.size() - done, static_cast<off_t>(offset + ssize(done)));
+  });
+}
+
+int64_t File::read_next(std::span<std::byte> out) {
+  return transfer_all(out.size(), "read", path_,
+                      [&](size_t done) { return ::read(descriptor_, out.data() + done, out.size() - done); });
 }
 
 void File::read(std::span<std::byte> out, int64_t offset) const {
@@ -72,14 +100,14 @@ void File::read(std::span<std::byte> out, int64_t offset) const {
 }
 
 void File::write(std::span<const std::byte> bytes, int64_t offset) {
-  size_t done = 0;
-  while (done < bytes.size()) {
-    const ssize_t put = ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done,
-                                 static_cast<off_t>(offset) + static_cast<off_t>(done));
-    if (put < 0 && errno == EINTR) continue;
-    if (put < 0) throw_io("write", path_);
-    done += static_cast<size_t>(put);
-  }
+  transfer_all(bytes.size(), "write", path_, [&](size_t done) {
+    return ::pwrite(descriptor_, bytes.data() + done, bytes.size() - done, static_cast<off_t>(offset + ssize(done)));
+  });
+}
+
+void File::write_next(std::span<const std::byte> bytes) {
+  transfer_all(bytes.size(), "write", path_,
+               [&](size_t done) { return ::write(descriptor_, bytes.data() + done, bytes.size() - done); });
 }
 
 void File::truncate(int64_t bytes) {
@@ -88,6 +116,17 @@ void File::truncate(int64_t bytes) {
 
 void File::sync() {
   if (::fdatasync(descriptor_) != 0) throw_io("sync", path_);
+}
+
+bool remove_file(const std::filesystem::path& path) {
+  if (::unlink(path.c_str()) == 0) return true;
+  if (errno != ENOENT) throw_io("remove", path);
+  return false;
+}
+
+bool is_no_file(const std::filesystem::path& path) {
+  struct stat info {};
+  return ::stat(path.c_str(), &info) == 0 && !S_ISREG(info.st_mode);
 }
 
 void sync_directory_of(const std::filesystem::path& path) {

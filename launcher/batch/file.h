@@ -22,6 +22,8 @@ class File {
 
   /// `flags` and `mode` as in open(2); O_CLOEXEC is added.
   File(std::filesystem::path path, int flags, unsigned mode = 0666);
+  /// A second descriptor of an open one, such as standard input's; `name` stands for the path in messages.
+  static File duplicate(int descriptor, std::filesystem::path name);
   File(File&& other) noexcept;
   File& operator=(File&& other) noexcept;
   ~File();
@@ -32,21 +34,32 @@ class File {
   int64_t bytes() const { return stamp().bytes; }
   /// True if path() still names this very file: nobody removed or replaced it.
   bool is_at_path() const;
+  bool is_regular() const;
 
   /// Fills `out` from `offset`, less at the end of the file; returns the bytes read.
   int64_t read_some(std::span<std::byte> out, int64_t offset) const;
   /// Fills `out` or throws.
   void read(std::span<std::byte> out, int64_t offset) const;
   void write(std::span<const std::byte> bytes, int64_t offset);
+  /// As read_some and write, at and past the descriptor's own position: what pipes can do. One thread at a time.
+  int64_t read_next(std::span<std::byte> out);
+  void write_next(std::span<const std::byte> bytes);
   void truncate(int64_t bytes);
   /// fdatasync(2): content is on the device when this returns.
   void sync();
 
  private:
+  File() = default;
+
   std::filesystem::path path_;
   int descriptor_ = -1;
 };
 
+/// Removes a file; false if there is none. Not durable before sync_directory_of.
+bool remove_file(const std::filesystem::path& path);
+/// Whether something other than a regular file has this name. What cannot be looked at counts as no such thing: opening
+/// it will say why.
+bool is_no_file(const std::filesystem::path& path);
 /// Makes names created, renamed or removed beside `path` durable.
 void sync_directory_of(const std::filesystem::path& path);
 /// rename(2), then sync_directory_of: a reader sees the old or the new file, never a part.

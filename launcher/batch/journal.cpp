@@ -1,161 +1,148 @@
 #include "launcher/batch/journal.h"
 
 #include "core/error.h"
+#include "launcher/batch/journal_reader.h"
+#include "launcher/batch/output_files.h"
 
 #include <algorithm>
-#include <array>
-#include <cerrno>
-#include <chrono>
-#include <cstring>
 #include <fcntl.h>
-#include <optional>
 #include <span>
-#include <sys/file.h>
-#include <thread>
 #include <unistd.h>
+#include <utility>
 
 namespace lockstep {
 namespace {
 
 namespace fs = std::filesystem;
 
-constexpr size_t kBufferBytes = size_t{1} << 20;
-
-fs::path with_suffix(fs::path path, const char* suffix) { return path += suffix; }
+constexpr const char* kAdvice = "give --restart to discard it and begin again";
 
 std::span<const std::byte> bytes_of(std::string_view text) { return std::as_bytes(std::span(text)); }
 
-/// Takes the lock, waiting up to `patience` for a process that holds it. False on a file system that has none.
-/// Throws IoError if it is still held then.
-bool lock_or_throw(const File& file, const fs::path& output, std::chrono::milliseconds patience) {
-  constexpr std::chrono::milliseconds kPause{50};
-  const auto deadline = std::chrono::steady_clock::now() + patience;
-  int code = 0;
-  while (::flock(file.descriptor(), LOCK_EX | LOCK_NB) != 0) {
-    code = errno;
-    if (code == EINTR) continue;
-    if (code != EWOULDBLOCK || std::chrono::steady_clock::now() >= deadline) break;
-    std::this_thread::sleep_for(kPause);
-    code = 0;
-  }
-  if (code == 0 || code == EINTR) return true;
-  LS_REQUIRE(IoError, code != EWOULDBLOCK, "another job is writing {} (it holds {})", output.string(),
-             file.path().string());
-  // Lustre mounted without -o flock, some FUSE file systems.
-  LS_REQUIRE(IoError, code == ENOSYS || code == EOPNOTSUPP || code == ENOLCK, "cannot lock {}: {}",
-             file.path().string(), std::strerror(code));
-  return false;
-}
-
-/// Reads a file front to back through one buffer.
-class ForwardReader {
- public:
-  explicit ForwardReader(const File& file) : file_(file) {}
-
-  /// `count` bytes from `offset`, which must exist. Valid until the next call.
-  std::span<const std::byte> at(int64_t offset, size_t count) {
-    if (offset < begin_ || offset + static_cast<int64_t>(count) > begin_ + static_cast<int64_t>(buffer_.size())) {
-      buffer_.resize(std::max(count, kBufferBytes));
-      buffer_.resize(static_cast<size_t>(file_.read_some(buffer_, offset)));
-      begin_ = offset;
-      LS_REQUIRE(IoError, buffer_.size() >= count, "{} shrank while it was read", file_.path().string());
-    }
-    return std::span(buffer_).subspan(static_cast<size_t>(offset - begin_), count);
-  }
-
- private:
-  const File& file_;
-  std::vector<std::byte> buffer_;
-  int64_t begin_ = 0;
-};
-
-std::string_view as_text(std::span<const std::byte> bytes) {
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
-}
-
-/// The record at `offset`, if one stands there whole and undamaged: its row and payload bytes.
-std::optional<RecordHead> record_at(ForwardReader& reader, int64_t offset, int64_t file_bytes) {
-  if (file_bytes - offset < kRecordHeadBytes) return std::nullopt;
-  const RecordHead head =
-      decode_record_head(reader.at(offset, kRecordHeadBytes).first<static_cast<size_t>(kRecordHeadBytes)>());
-  if (head.payload_bytes > std::min(kMaxPayloadBytes, file_bytes - offset - kRecordHeadBytes)) return std::nullopt;
-  const auto payload = reader.at(offset + kRecordHeadBytes, head.payload_bytes);
-  return is_record_valid(head, as_text(payload)) ? std::optional(head) : std::nullopt;
+fs::path base_of(const JournalOptions& options) {
+  LS_REQUIRE(ConfigError, options.output != "-" || !options.base.empty(),
+             "a job that writes to standard output needs a path for its journal");
+  LS_REQUIRE(ConfigError, options.output == "-" || !is_no_file(options.output), "output {} is not a regular file",
+             options.output.string());
+  return options.base.empty() ? options.output : options.base;
 }
 
 }  // namespace
 
-fs::path journal_path(const fs::path& output) { return with_suffix(output, ".journal"); }
-
-Journal::Lock Journal::open_and_lock(const fs::path& output, std::chrono::milliseconds patience) {
-  LS_REQUIRE(ConfigError, !fs::exists(output) || fs::is_regular_file(output), "output {} is not a regular file",
-             output.string());
-  for (;;) {
-    File file(journal_path(output), O_RDWR | O_CREAT);
-    const bool is_held = lock_or_throw(file, output, patience);
-    // The job that held it before may have finished and removed the file between our open and our lock.
-    if (file.is_at_path()) return {std::move(file), is_held};
-  }
+fs::path journal_path(const fs::path& base) {
+  fs::path path = base;
+  return path += ".journal";
 }
 
 Journal::Journal(const JournalOptions& options)
     : output_(options.output),
-      lock_(open_and_lock(options.output, options.lock_patience)),
+      lock_(open_and_lock(journal_path(base_of(options)), base_of(options).string(), options.lock_patience)),
       offsets_(static_cast<size_t>(options.num_rows), -1),
+      is_error_(static_cast<size_t>(options.num_rows), false),
       sync_records_(options.sync_records),
       sync_interval_(options.sync_interval) {
   if (options.restart || !continue_existing(options)) start_fresh(options);
 }
 
 bool Journal::continue_existing(const JournalOptions& options) {
-  const std::string advice = "give --restart to discard it and begin again";
   const std::string name = lock_.file.path().string();
   const int64_t file_bytes = lock_.file.bytes();
   // Less than a whole header: the job that made the file was killed before its first record.
   if (file_bytes < kJournalPrefixBytes) return false;
   ForwardReader reader(lock_.file);
-  const auto header_bytes = journal_header_bytes(reader.at(0, kJournalPrefixBytes));
+  const auto prefix = reader.at(0, kJournalPrefixBytes);
+  const auto version = foreign_journal_version(prefix);
+  LS_REQUIRE(FormatError, !version,
+             "{} has journal format {}, this program reads {}: finish the job with the program that began it, or {}",
+             name, version.value_or(""), journal_version(), kAdvice);
+  const auto header_bytes = journal_header_bytes(prefix);
   LS_REQUIRE(FormatError, header_bytes, "{} is no journal of this program, or its beginning is damaged; {}", name,
-             advice);
+             kAdvice);
   if (file_bytes < *header_bytes) return false;
-  const auto manifest = decode_journal_header(reader.at(0, static_cast<size_t>(*header_bytes)));
-  LS_REQUIRE(FormatError, manifest, "the manifest in {} is damaged; {}", name, advice);
+  auto manifest = decode_journal_header(reader.at(0, static_cast<size_t>(*header_bytes)));
+  LS_REQUIRE(FormatError, manifest, "the manifest in {} is damaged; {}", name, kAdvice);
 
-  // As written, so that characters which the header cannot hold compare equal.
-  const Manifest own = *decode_journal_header(bytes_of(encode_journal_header(options.manifest)));
-  if (*manifest != own) {
-    if (file_bytes == *header_bytes) return false;  // nothing would be lost
-    LS_THROW(ConfigError, "{} holds rows of a job with other settings:\n{}use the same settings to continue it, or {}",
-             name, describe_difference(*manifest, own), advice);
-  }
-  replay(*header_bytes, file_bytes);
-  return true;
-}
-
-void Journal::replay(int64_t begin, int64_t file_bytes) {
-  ForwardReader reader(lock_.file);
-  end_ = begin;
-  while (const auto head = record_at(reader, end_, file_bytes)) {
-    LS_REQUIRE(FormatError, head->row < num_rows(), "{} holds row {} of a job with {} rows", lock_.file.path().string(),
-               head->row, num_rows());
-    int64_t& offset = offsets_[static_cast<size_t>(head->row)];
-    if (offset < 0) {
-      offset = end_;
-      ++num_finished_;
-    }
-    end_ += kRecordHeadBytes + head->payload_bytes;
-  }
-  num_resumed_ = num_finished_;
+  begin_share(std::move(*manifest));
+  const int64_t highest_row = replay(*header_bytes);
   discarded_bytes_ = file_bytes - end_;
+  num_resumed_ = num_finished_;
+  // As written, so that characters which a journal cannot hold compare equal.
+  const Manifest own = decode_manifest(encode_manifest(options.manifest)).value_or(Manifest{});
+  if (shares_[current_share_].manifest != own && highest_row < 0 && discarded_bytes_ == 0)
+    return false;  // nothing would be lost
+  require_continuable(options, own);
+  LS_REQUIRE(FormatError, highest_row < num_rows(), "{} holds row {} of a job with {} rows", name, highest_row,
+             num_rows());
+
   if (discarded_bytes_ > 0) {
     lock_.file.truncate(end_);
     lock_.file.sync();
   }
+  if (shares_[current_share_].manifest != own) {
+    write_at_end(encode_record(RecordKind::kManifest, kManifestRow, encode_manifest(own)));
+    lock_.file.sync();
+    begin_share(own);
+  }
+  return true;
+}
+
+void Journal::require_continuable(const JournalOptions& options, const Manifest& own) const {
+  const Manifest& latest = shares_[current_share_].manifest;
+  if (latest == own) return;
+  const std::string name = lock_.file.path().string();
+  LS_REQUIRE(ConfigError, options.force_resume,
+             "{} holds rows of a job with other settings:\n{}use the same settings to continue it, or {}", name,
+             describe_difference(latest, own), kAdvice);
+  for (const std::string& key : options.fixed_keys) {
+    const auto value = [&](const Manifest& manifest) {
+      const auto found = manifest.find(key);
+      return found == manifest.end() ? std::string() : found->second;
+    };
+    LS_CHECK(own.contains(key), "the manifest has no {}", key);
+    LS_REQUIRE(ConfigError, value(latest) == value(own),
+               "{} holds rows of another input, which no option mixes with this one:\n{}{}", name,
+               describe_difference(latest, own), kAdvice);
+  }
+}
+
+int64_t Journal::replay(int64_t begin) {
+  ForwardReader reader(lock_.file);
+  int64_t highest_row = -1;
+  end_ = begin;
+  while (const auto record = read_record(reader, end_)) {
+    const RecordHead head = record->head;
+    if (head.kind == RecordKind::kManifest) {
+      auto manifest = decode_manifest(record->payload);
+      if (!manifest) break;
+      begin_share(std::move(*manifest));
+    } else {
+      if (head.row < num_rows() && !is_finished(head.row)) take(head.kind, head.row, end_);
+      highest_row = std::max(highest_row, head.row);
+    }
+    end_ += kRecordHeadBytes + head.payload_bytes;
+  }
+  return highest_row;
+}
+
+void Journal::begin_share(Manifest manifest) {
+  const auto found =
+      std::find_if(shares_.begin(), shares_.end(), [&](const Share& share) { return share.manifest == manifest; });
+  current_share_ = static_cast<size_t>(found - shares_.begin());
+  if (found == shares_.end()) shares_.push_back({std::move(manifest), 0});
+}
+
+void Journal::take(RecordKind kind, int64_t row, int64_t offset) {
+  const auto index = static_cast<size_t>(row);
+  offsets_[index] = offset;
+  is_error_[index] = kind == RecordKind::kError;
+  ++num_finished_;
+  if (kind == RecordKind::kError) ++num_failed_;
+  ++shares_[current_share_].num_rows;
 }
 
 void Journal::start_fresh(const JournalOptions& options) {
-  if (!options.restart && fs::exists(output_)) {
-    fs::remove(lock_.file.path());  // it holds no rows
+  if (!options.restart && output_ != "-" && fs::exists(output_)) {
+    remove_file(lock_.file.path());  // it holds no rows
     LS_THROW(ConfigError, "output {} exists and no unfinished job belongs to it; give --restart to replace it",
              output_.string());
   }
@@ -165,44 +152,60 @@ void Journal::start_fresh(const JournalOptions& options) {
   lock_.file.sync();
   sync_directory_of(lock_.file.path());
   end_ = static_cast<int64_t>(header.size());
+  discarded_bytes_ = 0;
+  shares_.clear();
+  begin_share(options.manifest);
+}
+
+RowKind Journal::kind(int64_t row) const {
+  LS_CHECK(is_finished(row), "row {} is not in the journal", row);
+  return is_error_[static_cast<size_t>(row)] ? RowKind::kError : RowKind::kResult;
+}
+
+std::vector<ForeignRows> Journal::mixed_manifests() const {
+  const Manifest& own = shares_[current_share_].manifest;
+  std::vector<ForeignRows> foreign;
+  for (const Share& share : shares_) {
+    if (share.num_rows == 0 || share.manifest == own) continue;
+    foreign.push_back({share.manifest, share.num_rows, describe_difference(share.manifest, own)});
+  }
+  return foreign;
 }
 
 std::string Journal::read(int64_t row) const {
   LS_CHECK(is_finished(row), "row {} is not in the journal", row);
-  const int64_t offset = offsets_[static_cast<size_t>(row)];
-  std::array<std::byte, static_cast<size_t>(kRecordHeadBytes)> head_bytes;
-  lock_.file.read(head_bytes, offset);
-  const RecordHead head = decode_record_head(head_bytes);
-  LS_REQUIRE(IoError, head.payload_bytes <= kMaxPayloadBytes, "{} changed at byte {}", lock_.file.path().string(),
-             offset);
-  std::string payload(head.payload_bytes, '\0');
-  lock_.file.read(std::as_writable_bytes(std::span(payload)), offset + kRecordHeadBytes);
-  LS_REQUIRE(IoError, head.row == row && is_record_valid(head, payload), "{} changed at byte {}",
-             lock_.file.path().string(), offset);
-  return payload;
+  ForwardReader reader(lock_.file);
+  const auto record = read_record(reader, offset(row));
+  LS_REQUIRE(IoError, record && record->head.row == row, "{} changed at byte {}", lock_.file.path().string(),
+             offset(row));
+  return std::string(record->payload);
 }
 
-void Journal::append(int64_t row, std::string_view line) {
+void Journal::append(int64_t row, RowKind kind, std::string_view line) {
   LS_CHECK(row >= 0 && row < num_rows() && !is_finished(row), "row {} of {} is finished already or out of range", row,
            num_rows());
   LS_CHECK(!line.empty() && line.find('\n') == line.npos, "the result of row {} is not one line", row);
   LS_CHECK(static_cast<int64_t>(line.size()) <= kMaxPayloadBytes, "the result of row {} has {} bytes; at most {}", row,
            line.size(), kMaxPayloadBytes);
-  const std::string record = encode_record(row, line);
+  const RecordKind record_kind = kind == RowKind::kError ? RecordKind::kError : RecordKind::kResult;
+  const int64_t offset = end_;
+  write_at_end(encode_record(record_kind, row, line));
+  take(record_kind, row, offset);
+
+  const auto now = std::chrono::steady_clock::now();
+  if (num_unsynced_++ == 0) oldest_unsynced_ = now;
+  if (num_unsynced_ >= sync_records_ || now - oldest_unsynced_ >= sync_interval_) flush();
+}
+
+void Journal::write_at_end(std::string_view bytes) {
   try {
-    lock_.file.write(bytes_of(record), end_);
+    lock_.file.write(bytes_of(bytes), end_);
   } catch (const IoError&) {
     // Part of the record may stand there. If cutting it off fails too, the next replay does it.
     [[maybe_unused]] const int ignored = ::ftruncate(lock_.file.descriptor(), static_cast<off_t>(end_));
     throw;
   }
-  offsets_[static_cast<size_t>(row)] = end_;
-  end_ += static_cast<int64_t>(record.size());
-  ++num_finished_;
-
-  const auto now = std::chrono::steady_clock::now();
-  if (num_unsynced_++ == 0) oldest_unsynced_ = now;
-  if (num_unsynced_ >= sync_records_ || now - oldest_unsynced_ >= sync_interval_) flush();
+  end_ += static_cast<int64_t>(bytes.size());
 }
 
 void Journal::flush() {
@@ -211,25 +214,11 @@ void Journal::flush() {
   num_unsynced_ = 0;
 }
 
-void Journal::finalize() {
-  LS_CHECK(num_finished_ == num_rows(), "only {} of {} rows are finished", num_finished_, num_rows());
-  flush();
-  const fs::path partial_path = with_suffix(output_, ".partial");
-  File partial(partial_path, O_WRONLY | O_CREAT | O_TRUNC);
-  std::string buffer;
-  int64_t written = 0;
-  for (int64_t row = 0; row < num_rows(); ++row) {
-    buffer += read(row);
-    buffer += '\n';
-    if (buffer.size() < kBufferBytes && row + 1 < num_rows()) continue;
-    partial.write(bytes_of(buffer), written);
-    written += static_cast<int64_t>(buffer.size());
-    buffer.clear();
-  }
-  partial.sync();
-  replace_file(partial_path, output_);
-  fs::remove(lock_.file.path());
-  sync_directory_of(output_);
+void Journal::remove() {
+  remove_file(lock_.file.path());
+  sync_directory_of(lock_.file.path());
 }
+
+void Journal::finalize() { write_output_files(*this, {.output = output_}); }
 
 }  // namespace lockstep

@@ -115,19 +115,19 @@ TEST_F(JournalFuzzTest, AFlippedHeaderIsRefusedAndLosesNothing) {
 
 TEST_F(JournalFuzzTest, GarbageAfterTheLastRecordIsCutOff) {
   for (const std::string& garbage : {std::string(1, '\0'), std::string(4096, '\0'), std::string(100, '\xFF'),
-                                     std::string("LSJRNL01"), intact_.substr(0, intact_.size() / 2)}) {
+                                     std::string("LSJRNL02"), intact_.substr(0, intact_.size() / 2)}) {
     expect_kept(intact_ + garbage, kRows);
     expect_finishable();
   }
 }
 
 TEST_F(JournalFuzzTest, ARowTwiceCountsOnce) {
-  expect_kept(intact_ + encode_record(1, "another text"), kRows);
+  expect_kept(intact_ + encode_record(RecordKind::kResult, 1, "another text"), kRows);
   expect_finishable();
 }
 
 TEST_F(JournalFuzzTest, ARowBeyondTheJobIsRefused) {
-  write_file(journal_path(options_.output), intact_ + encode_record(kRows, "x"));
+  write_file(journal_path(options_.output), intact_ + encode_record(RecordKind::kResult, kRows, "x"));
   EXPECT_THROW(Journal{options_}, FormatError);
 }
 

@@ -24,7 +24,7 @@ class JournalTest : public testing::Test {
   JournalOptions options(int64_t rows, bool restart = false) const {
     JournalOptions o;
     o.output = output_;
-    o.manifest = {{"input.digest", "ab"}, {"model.fingerprint", "cd"}};
+    o.manifest = {{"input", "ab"}, {"model.fingerprint", "cd"}};
     o.num_rows = rows;
     o.restart = restart;
     return o;
@@ -203,7 +203,7 @@ TEST_F(JournalTest, DamageUnderARunningJobIsNotCopiedToTheOutput) {
   bytes.back() = '!';
   std::fstream file(journal_, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(-1, std::ios::end).put('!').flush();
-  expect_throw<IoError>([&] { journal.finalize(); }, {"out.jsonl.journal changed at byte"});
+  expect_throw<IoError>([&] { journal.finalize(); }, {"out.jsonl.journal is damaged: the record of row 0 at byte"});
   EXPECT_FALSE(std::filesystem::exists(output_));
 }
 
