@@ -73,6 +73,7 @@ SequenceId Planner::add(SequenceSpec spec) {
   sequence.num_prompt_tokens = num_prompt_tokens;
   sequence.max_new_tokens = spec.max_new_tokens;
   sequence.needs_full_logits = spec.needs_full_logits;
+  if (spec.scores_prompt) sequence.score_end = num_prompt_tokens - 1;
   // Without sharing every sequence has a root of its own: nobody else can find its pages, but it can, when preempted.
   const SequenceId own[] = {id};
   sequence.root = impl_->config.share_prefixes ? impl_->config.cache_key

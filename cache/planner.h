@@ -41,6 +41,9 @@ struct SequenceSpec {
   std::vector<TokenId> prompt;  // not empty
   int64_t max_new_tokens = 0;   // ≥ 1
   bool needs_full_logits = false;
+  /// Every position of the prompt but the last is computed and named once by the rows' [score_begin, score_end), in
+  /// order; cached pages serve the sequence only for positions that were named before.
+  bool scores_prompt = false;
 };
 
 /// What is left to tell of a sequence when it ends.
@@ -78,6 +81,7 @@ class Planner {
   /// Always has at least one row.
   StepPlan plan();
   /// Tells the tokens that were sampled for the plan's rows with wants_logits, in row order.
+  /// Positions to be scored count as scored from here on.
   void commit(const StepPlan& plan, std::span<const TokenId> sampled);
   /// Ends a sequence (stop, length, error), waiting or running: releases its pages; sealed ones stay cached. Must come
   /// before the next plan() once max_new_tokens are sampled. Not between plan() and its commit().

@@ -39,6 +39,9 @@ struct PlanRow {
   std::vector<PageId> pages;       // page table covering positions [0, first_position + tokens.size())
   bool wants_logits = false;       // the last token's logits are sampled
   bool needs_full_logits = false;  // sampling needs the whole vocabulary row, not only its maximum
+  // Positions [score_begin, score_end) of this row, whose whole logits are wanted to score the token behind each. Never
+  // the position that is sampled. Equal: none.
+  int64_t score_begin = 0, score_end = 0;
   bool operator==(const PlanRow&) const = default;
 };
 

@@ -43,10 +43,12 @@ struct SamplingParams {
   uint64_t seed = 0;
 
   bool is_greedy() const { return temperature == 0.0; }
+  bool has_penalties() const {
+    return repetition_penalty != 1.0 || presence_penalty != 0.0 || frequency_penalty != 0.0;
+  }
   /// Greedy on the model's own logits and nothing else asked: the highest logit of each vocabulary shard is enough.
   bool is_plain_argmax() const {
-    return is_greedy() && repetition_penalty == 1.0 && presence_penalty == 0.0 && frequency_penalty == 0.0 &&
-           logit_bias.empty() && min_tokens == 0 && !logprobs;
+    return is_greedy() && !has_penalties() && logit_bias.empty() && min_tokens == 0 && !logprobs;
   }
 };
 

@@ -1,27 +1,15 @@
 #include "kernels/sample.h"
 
-#include "core/error.h"
 #include "core/philox.h"
+#include "kernels/fixed_math.h"
+#include "kernels/sample_adjust.h"
 
 #include <algorithm>
-#include <bit>
-#include <cmath>
 #include <limits>
 #include <vector>
 
 namespace lockstep {
 namespace {
-
-/// e^x for x ≤ 0 by additions and multiplications alone: the same bits on every IEEE machine, within 2 ulp.
-double exp_nonpositive(double x) {
-  if (!(x > -700.0)) return 0.0;       // below any share that matters; -inf and NaN come here too
-  constexpr double kMagic = 0x1.8p52;  // adding it rounds to an integer
-  const double n = (x * 1.4426950408889634074 + kMagic) - kMagic;
-  const double r = (x - n * 6.93147180369123816490e-01) - n * 1.90821492927058770002e-10;  // ln 2 in two parts (fdlibm)
-  double y = 1.0;
-  for (int k = 13; k > 0; --k) y = 1.0 + y * r / k;  // Taylor; the remainder is below 1e-17
-  return y * std::bit_cast<double>(static_cast<uint64_t>(static_cast<int64_t>(n) + 1023) << 52);
-}
 
 struct Candidate {
   float logit;
@@ -67,20 +55,6 @@ class DescendingCandidates {
   size_t sorted_ = 0;
 };
 
-void penalise_repetition(std::span<float> logits, std::span<const TokenId> history, double penalty) {
-  if (penalty == 1.0) return;
-  std::vector<bool> seen(logits.size());
-  const float factor = static_cast<float>(penalty);
-  for (const TokenId token : history) {
-    const size_t i = static_cast<size_t>(token.value());
-    LS_CHECK(token.value() >= 0 && i < logits.size(), "sample_row: token {} of the history outside a vocabulary of {}",
-             token.value(), logits.size());
-    if (seen[i]) continue;
-    seen[i] = true;
-    logits[i] = logits[i] > 0.0F ? logits[i] / factor : logits[i] * factor;
-  }
-}
-
 /// All tokens that can be drawn, by ascending id. With an infinite logit: those alone, equally likely.
 std::vector<Candidate> collect(std::span<const float> logits) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
@@ -101,9 +75,9 @@ std::vector<Candidate> collect(std::span<const float> logits) {
 
 }  // namespace
 
-std::optional<TokenId> sample_row(std::span<float> logits, std::span<const TokenId> history,
-                                  const SamplingParams& params, uint64_t position) {
-  penalise_repetition(logits, history, params.repetition_penalty);
+std::optional<TokenId> sample_row(std::span<float> logits, const SampleHistory& history, const SamplingParams& params,
+                                  uint64_t position) {
+  adjust_logits(logits, history, params);
   std::vector<Candidate> found = collect(logits);
   if (found.empty()) return std::nullopt;
   const Candidate best = *std::min_element(found.begin(), found.end(), comes_first);

@@ -7,6 +7,7 @@
 #include "core/sampling_params.h"
 #include "core/tensor_view.h"
 #include "kernels/context.h"
+#include "kernels/sample_history.h"
 
 #include <cstdint>
 #include <optional>
@@ -28,12 +29,11 @@ ArgmaxResult better_of(ArgmaxResult a, ArgmaxResult b);
 /// Throws: ShapeError, DTypeError.
 void argmax_rows(const OpContext& context, ConstTensorView logits, int64_t vocab_begin, std::span<ArgmaxResult> out);
 
-/// Samples one token. Order of operations: repetition penalty, temperature, top_k, top_p, min_p, draw (as vLLM and
-/// transformers order them). `logits` [vocab] is overwritten. `history` holds prompt and generated tokens (any order,
-/// duplicates allowed). The draw is the inverse CDF over kept tokens in descending (probability, then ascending id)
-/// order with u = philox_uniform(seed, position).
-/// A row whose kept logits are all NaN or -inf is returned as std::nullopt.
-std::optional<TokenId> sample_row(std::span<float> logits, std::span<const TokenId> history,
-                                  const SamplingParams& params, uint64_t position);
+/// Samples one token. Order of operations: what adjust_logits does (kernels/sample_adjust.h), temperature, top_k,
+/// top_p, min_p, draw. `logits` [vocab] is overwritten: a caller that wants the row's log-probabilities scores it
+/// before. The draw is the inverse CDF over kept tokens in descending (probability, then ascending id) order with u =
+/// philox_uniform(seed, position). A row whose kept logits are all NaN or -inf is returned as std::nullopt.
+std::optional<TokenId> sample_row(std::span<float> logits, const SampleHistory& history, const SamplingParams& params,
+                                  uint64_t position);
 
 }  // namespace lockstep

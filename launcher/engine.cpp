@@ -3,10 +3,11 @@
 #include "core/error.h"
 #include "dist/sharding.h"
 #include "kernels/sample.h"
+#include "kernels/token_score.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 #include <utility>
 
 namespace lockstep {
@@ -16,9 +17,17 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// Rows of logits that scoring prompts holds at a time: enough to keep the product busy, few enough that a vocabulary of
+// 150,000 takes 40 MB and not a gigabyte.
+constexpr size_t kMostScoreRows = 64;
+
 // Whatever decides the bits of a key or value is part of the key of its page.
 Hash128 cache_key(const Checkpoint& checkpoint, const OpContext& context, DType dtype) {
   return hash128(fmt::format("{} {} {}", checkpoint.fingerprint().to_string(), name_of(dtype), name_of(context.isa)));
+}
+
+std::span<float> row_of(std::span<float> rows, int64_t row, int64_t columns) {
+  return rows.subspan(static_cast<size_t>(row * columns), static_cast<size_t>(columns));
 }
 
 template <class T>
@@ -40,7 +49,8 @@ Engine::Engine(const OpContext& context, const Checkpoint& checkpoint, const Top
       pool_(decoder_.kv_layout(config.page_tokens), config.num_slots, context.device),
       vocab_size_(checkpoint.config().vocab_size),
       vocab_begin_(even_shard(vocab_size_, topology.tp(), topology.tp_rank()).begin),
-      tp_(topology.tp()) {
+      tp_(topology.tp()),
+      gather_(group, vocab_size_) {
   if (!topology.is_leader()) return;
   planner_ = std::make_unique<Planner>(PlannerConfig{.num_slots = config.num_slots,
                                                      .page_tokens = config.page_tokens,
@@ -52,26 +62,39 @@ Engine::Engine(const OpContext& context, const Checkpoint& checkpoint, const Top
 }
 
 SequenceId Engine::add(std::vector<TokenId> prompt, int64_t max_new_tokens, const SamplingParams& sampling) {
-  SamplingState state{sampling, {}};
-  if (!sampling.is_plain_argmax()) state.history = prompt;
+  check(sampling);
+  SamplingState state{sampling, {}, {}};
+  if (sampling.has_penalties()) state.history = SampleHistory(prompt);
+  if (sampling.prompt_logprobs) state.prompt = prompt;
   const SequenceId id = planner_->add({.prompt = std::move(prompt),
                                        .max_new_tokens = max_new_tokens,
-                                       .needs_full_logits = !sampling.is_plain_argmax()});
+                                       .needs_full_logits = !sampling.is_plain_argmax(),
+                                       .scores_prompt = sampling.prompt_logprobs.has_value()});
   states_.emplace(id, std::move(state));
   return id;
 }
 
-void Engine::finish(SequenceId sequence) {
-  planner_->finish(sequence);
+void Engine::check(const SamplingParams& sampling) const {
+  for (const LogitBias& one : sampling.logit_bias) {
+    LS_REQUIRE(ConfigError, one.token.value() >= 0 && one.token.value() < vocab_size_,
+               "logit_bias names token {}; the model's vocabulary has ids 0 to {}", one.token.value(), vocab_size_ - 1);
+  }
+  for (const std::optional<int32_t>& count : {sampling.logprobs, sampling.prompt_logprobs}) {
+    LS_REQUIRE(ConfigError, !count || *count >= 0,
+               "log-probabilities of the {} likeliest tokens; at least 0 are possible", *count);
+  }
+}
+
+SequenceReport Engine::finish(SequenceId sequence) {
   states_.erase(sequence);
+  return planner_->finish(sequence);
 }
 
 std::span<const SampledToken> Engine::step() {
   const auto start = std::chrono::steady_clock::now();
   const StepPlan plan = planner_->plan();
   channel_.exchange(&plan);
-  collect(plan, execute(plan));
-  sample(plan);
+  run(plan);
 
   std::vector<TokenId> tokens;
   bool has_prompt = false, has_single = false;
@@ -89,18 +112,24 @@ void Engine::stop() {
   channel_.exchange(&last);
 }
 
-void Engine::follow() {
+void Engine::follow(const std::function<void()>& between_steps) {
   for (;;) {
     const StepPlan plan = channel_.exchange(nullptr);
     if (plan.last) return;
-    collect(plan, execute(plan));
+    run(plan);
+    if (between_steps) between_steps();
   }
 }
 
-TensorView Engine::execute(const StepPlan& plan) {
+// What every rank does with a plan, in the same order of collectives.
+void Engine::run(const StepPlan& plan) {
+  ++progress_;
   table_.apply(plan);
   batch_.assign(plan, table_);
-  return decoder_.forward(batch_, pool_.pages());
+  collect(plan, decoder_.forward(batch_, pool_.pages()));
+  if (planner_) sample(plan);
+  score_prompts(plan);
+  ++progress_;
 }
 
 // Brings to the leader what sampling needs. Which rows need what stands in the plan, so all ranks take the same way.
@@ -147,26 +176,8 @@ void Engine::collect_full(const StepPlan& plan, TensorView logits) {
     }
     ++index;
   }
-  full_logits_.clear();
-  if (count == 0) return;
-
-  std::vector<int64_t> sizes;
-  for (int32_t rank = 0; rank < tp_; ++rank) {
-    sizes.push_back(count * even_shard(vocab_size_, tp_, Rank(rank)).size() * size_of(DType::kF32));
-  }
-  const bool is_leader = planner_ != nullptr;
-  std::vector<float> by_rank(is_leader ? static_cast<size_t>(count * vocab_size_) : 0);
-  group_.gather(bytes_of(mine), sizes, std::as_writable_bytes(std::span(by_rank)), Rank(0));
-  if (!is_leader) return;
-  full_logits_.resize(by_rank.size());
-  const float* from = by_rank.data();
-  for (int32_t rank = 0; rank < tp_; ++rank) {
-    const Range shard = even_shard(vocab_size_, tp_, Rank(rank));
-    for (int64_t row = 0; row < count; ++row, from += shard.size()) {
-      std::memcpy(&full_logits_[static_cast<size_t>(row * vocab_size_ + shard.begin)], from,
-                  static_cast<size_t>(shard.size()) * sizeof(float));
-    }
-  }
+  full_logits_ = {};
+  if (count > 0) full_logits_ = gather_.gather(mine, count);
 }
 
 void Engine::sample(const StepPlan& plan) {
@@ -180,7 +191,7 @@ void Engine::sample(const StepPlan& plan) {
   size_t next_best = 0;
   for (const PlanRow& row : plan.rows) {
     if (!row.wants_logits) continue;
-    sampled_.push_back({row.sequence, std::nullopt});
+    sampled_.push_back({row.sequence, std::nullopt, std::nullopt});
     if (!row.needs_full_logits) {
       sampled_.back().token = best_tokens_[next_best++];
     } else {
@@ -191,12 +202,53 @@ void Engine::sample(const StepPlan& plan) {
   context_.threads->parallel_for(static_cast<int64_t>(full_rows.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const FullRow& row = full_rows[static_cast<size_t>(i)];
-      const std::span logits(full_logits_.data() + i * vocab_size_, static_cast<size_t>(vocab_size_));
-      auto& token = sampled_[row.result].token;
-      token = sample_row(logits, row.state->history, row.state->params, row.position);
-      if (token) row.state->history.push_back(*token);
+      const auto logits = row_of(full_logits_, i, vocab_size_);
+      const std::optional<int32_t> logprobs = row.state->params.logprobs;
+      std::vector<float> raw;  // sampling overwrites the row
+      if (logprobs) raw.assign(logits.begin(), logits.end());
+      SampledToken& result = sampled_[row.result];
+      result.token = sample_row(logits, row.state->history, row.state->params, row.position);
+      if (!result.token) continue;
+      row.state->history.add_generated(*result.token);
+      if (logprobs) result.score = score_token(raw, *result.token, *logprobs);
     }
   });
+}
+
+void Engine::score_prompts(const StepPlan& plan) {
+  const std::span<const int32_t> tokens = batch_.scored_tokens();
+  const std::vector<ScoreTask> tasks = planner_ ? prepare_scores(plan) : std::vector<ScoreTask>();
+  for (size_t begin = 0; begin < tokens.size(); begin += kMostScoreRows) {
+    const auto slice = tokens.subspan(begin, std::min(kMostScoreRows, tokens.size() - begin));
+    const TensorView shard = decoder_.logits(slice);
+    const auto num_rows = static_cast<int64_t>(slice.size());
+    const std::span<float> rows =
+        gather_.gather({shard.as<float>(), static_cast<size_t>(num_rows * shard.size(1))}, num_rows);
+    if (!planner_) continue;
+    context_.threads->parallel_for(num_rows, 1, [&](int64_t first, int64_t end) {
+      for (int64_t i = first; i < end; ++i) {
+        const ScoreTask& task = tasks[begin + static_cast<size_t>(i)];
+        *task.score = score_token(row_of(rows, i, vocab_size_), task.token, task.num_top);
+      }
+    });
+  }
+}
+
+// Sets out prompt_scores_ and lists its places in the order of the batch's scored tokens.
+std::vector<Engine::ScoreTask> Engine::prepare_scores(const StepPlan& plan) {
+  prompt_scores_.clear();
+  std::vector<ScoreTask> tasks;
+  for (const PlanRow& row : plan.rows) {
+    if (row.score_begin == row.score_end) continue;
+    const SamplingState& state = states_.at(row.sequence);
+    PromptScores& result = prompt_scores_.emplace_back(row.sequence, row.score_begin + 1);
+    result.scores.resize(static_cast<size_t>(row.score_end - row.score_begin));
+    for (size_t i = 0; i < result.scores.size(); ++i) {
+      const TokenId token = state.prompt[static_cast<size_t>(result.first_position) + i];
+      tasks.push_back({&result.scores[i], token, *state.params.prompt_logprobs});
+    }
+  }
+  return tasks;
 }
 
 }  // namespace lockstep

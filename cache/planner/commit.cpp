@@ -16,6 +16,7 @@ void Planner::Impl::commit(const StepPlan& plan, std::span<const TokenId> sample
   for (const PlanRow& row : plan.rows) {
     SequenceState& sequence = sequence_of(row.sequence);
     sequence.num_computed += static_cast<int64_t>(row.tokens.size());
+    sequence.num_scored = std::max(sequence.num_scored, row.score_end);
     seal_full_pages(sequence);
     if (row.wants_logits) sequence.tokens.push_back(sampled[next_sampled++]);
   }

@@ -55,8 +55,12 @@ struct Planner::Impl {
   /// Evicts what the sequence left in the tree under keys that no other sequence can have.
   void drop_private_pages(SequenceState& sequence);
   int64_t pages_for(int64_t num_tokens) const { return (num_tokens + config.page_tokens - 1) / config.page_tokens; }
-  /// Full pages that may come from the tree: at least one known token is left to compute.
-  int64_t shareable_pages(const SequenceState& s) const { return (s.num_known() - 1) / config.page_tokens; }
+  /// Full pages that may come from the tree: at least one known token is left to compute, and every position that is
+  /// still to be scored.
+  int64_t shareable_pages(const SequenceState& s) const {
+    const bool scores = s.num_scored < s.score_end;
+    return (scores ? s.num_scored : s.num_known() - 1) / config.page_tokens;
+  }
 
   // commit.cpp
   void commit(const StepPlan& plan, std::span<const TokenId> sampled);

@@ -20,6 +20,9 @@ void Planner::Impl::check_invariants() const {
     LS_CHECK(!waiting.contains(sequence.id), "sequence {} runs and waits", id);
     LS_CHECK(sequence.pages.size() == sequence.cached.size() + sequence.open.size(), "sequence {}: pages", id);
     LS_CHECK(sequence.num_computed <= sequence.num_pages() * config.page_tokens, "sequence {}: computed tokens", id);
+    // num_computed runs ahead of num_scored never: what is still to be scored is still to be computed.
+    LS_CHECK(sequence.num_scored >= std::min(sequence.num_computed, sequence.score_end), "sequence {}: {} scored", id,
+             sequence.num_scored);
     for (size_t page = 0; page < sequence.cached.size(); ++page) {
       const PrefixTree::Node* node = sequence.cached[page];
       LS_CHECK(node->key == sequence.keys[page] && node->page.page == sequence.pages[page], "sequence {}: page {}", id,

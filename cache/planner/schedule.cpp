@@ -62,7 +62,8 @@ void Planner::Impl::schedule_chunk(Step& step, SequenceState& sequence) {
   end = std::min(end, sequence.num_pages() * page_tokens);
   if (end <= sequence.num_computed) return;
   // Running sequences never want the same page: the later one was admitted when the page was neither cached nor
-  // claimed, and whatever kept the earlier one from a row then (budget, pages) kept the later one from starting.
+  // claimed, and whatever kept the earlier one from a row then (budget, pages) kept the later one from starting. Only
+  // one that scores its prompt computes what others compute or have computed; commit() keeps one of the pages.
   const auto keys = sequence.page_keys(end / page_tokens, page_tokens);
   for (const Hash128& key : keys.subspan(static_cast<size_t>(sequence.num_computed / page_tokens))) tree.claim(key);
   add_row(step, sequence, end);
@@ -96,6 +97,10 @@ void Planner::Impl::add_row(Step& step, SequenceState& sequence, int64_t end) {
   row.pages.assign(sequence.pages.begin(), sequence.pages.begin() + pages_for(end));
   row.wants_logits = end == sequence.num_known();
   row.needs_full_logits = row.wants_logits && sequence.needs_full_logits;
+  if (std::min(end, sequence.score_end) > sequence.num_scored) {
+    row.score_begin = sequence.num_scored;
+    row.score_end = std::min(end, sequence.score_end);
+  }
   step.tokens_left -= end - sequence.num_computed;
   stats.computed_tokens += end - sequence.num_computed;
 }

@@ -17,6 +17,8 @@ struct SequenceState {
   int64_t num_prompt_tokens = 0;
   int64_t max_new_tokens = 0;
   bool needs_full_logits = false;
+  int64_t num_scored = 0;  // positions [0, num_scored) were scored; those up to score_end are wanted
+  int64_t score_end = 0;
   Hash128 root;  // parent key of the first page
 
   int64_t num_computed = 0;  // tokens whose keys and values are in pages

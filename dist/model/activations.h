@@ -30,7 +30,7 @@ class Activations {
   TensorView gated(int64_t tokens) const { return product_in_.view(dtype_, {tokens, ffn_}); }
   TensorView logits(int64_t tokens) const { return logits_.view(DType::kF32, {tokens, vocab_}); }
 
-  /// Makes room for logits of `tokens` rows (few in prefill, so not sized for the worst case up front).
+  /// Makes room for logits of `tokens` rows (few in prefill, so not sized for the worst case up front). Never shrinks.
   void reserve_logits(int64_t tokens);
 
  private:

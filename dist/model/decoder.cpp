@@ -63,7 +63,8 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvPages& pages) {
     const TensorView next_norm = is_last ? weights_.final_norm.view : weights_.layers[layer + 1].input_norm.view;
     add_rms_norm(context_, residual, delta, next_norm, eps, normed);
   }
-  return logits(batch);
+  num_tokens_ = tokens;
+  return logits(batch.logit_tokens());
 }
 
 // normed → delta
@@ -98,12 +99,12 @@ void Decoder::feed_forward(const LayerWeights& weights, int64_t num_tokens) {
   row_parallel_linear(context_, communicator_, gated, weights.down, activations_.delta(num_tokens));
 }
 
-TensorView Decoder::logits(const ForwardBatch& batch) {
-  const auto count = static_cast<int64_t>(batch.logit_tokens().size());
+TensorView Decoder::logits(std::span<const int32_t> tokens) {
+  const auto count = static_cast<int64_t>(tokens.size());
   activations_.reserve_logits(count);
-  TensorView rows = activations_.normed(batch.num_tokens());
-  if (count < batch.num_tokens()) {
-    gather_rows(context_, rows, batch.logit_tokens(), activations_.picked(count));
+  TensorView rows = activations_.normed(num_tokens_);
+  if (count < num_tokens_) {
+    gather_rows(context_, rows, tokens, activations_.picked(count));
     rows = activations_.picked(count);
   }
   const TensorView out = activations_.logits(count);

@@ -15,6 +15,8 @@
 #include "kernels/paged_attention.h"
 #include "kernels/rope.h"
 
+#include <span>
+
 namespace lockstep {
 
 /// One rank's part of a model. Not thread-safe.
@@ -29,14 +31,20 @@ class Decoder {
   KvLayout kv_layout(int64_t page_tokens) const;
 
   /// Computes the batch, storing its keys and values in `pages`.
-  /// Returns: this rank's logits [batch.logit_tokens().size(), local vocabulary] F32, valid until the next call.
+  /// Returns: logits(batch.logit_tokens()).
   /// Ranks:   collective; every rank of the group calls with the same batch. Throws: ShapeError, CommError.
   TensorView forward(const ForwardBatch& batch, const KvPages& pages);
+
+  /// Logits of some tokens of the last forward(), by ascending index, each once. The caller bounds their number, and by
+  /// it the memory.
+  /// Returns: this rank's part [tokens.size(), local vocabulary] F32, contiguous, valid until the next call of this or
+  ///          forward().
+  /// Ranks:   local.
+  TensorView logits(std::span<const int32_t> tokens);
 
  private:
   void attention(const LayerWeights& weights, int64_t layer, const ForwardBatch& batch, const KvPages& pages);
   void feed_forward(const LayerWeights& weights, int64_t num_tokens);
-  TensorView logits(const ForwardBatch& batch);
 
   OpContext context_;
   ModelConfig config_;
@@ -46,6 +54,7 @@ class Decoder {
   DecoderWeights weights_;
   RopeTable rope_;
   Activations activations_;
+  int64_t num_tokens_ = 0;  // of the last forward()
 };
 
 }  // namespace lockstep

@@ -3,8 +3,8 @@
 namespace lockstep {
 
 void ForwardBatch::assign(const StepPlan& plan, const PageTable& table) {
-  for (auto* array :
-       {&token_ids_, &positions_, &token_begin_, &first_position_, &page_begin_, &slots_, &logit_tokens_}) {
+  for (auto* array : {&token_ids_, &positions_, &token_begin_, &first_position_, &page_begin_, &slots_, &logit_tokens_,
+                      &scored_tokens_}) {
     array->clear();
   }
   token_begin_.push_back(0);
@@ -15,6 +15,9 @@ void ForwardBatch::assign(const StepPlan& plan, const PageTable& table) {
     for (const TokenId token : row.tokens) {
       token_ids_.push_back(token.value());
       positions_.push_back(position++);
+    }
+    for (int64_t scored = row.score_begin; scored < row.score_end; ++scored) {
+      scored_tokens_.push_back(token_begin_.back() + static_cast<int32_t>(scored - row.first_position));
     }
     for (const PageId page : row.pages) slots_.push_back(table.slot_of(page).value());
     token_begin_.push_back(static_cast<int32_t>(token_ids_.size()));

@@ -22,9 +22,13 @@ class ForwardBatch {
   RaggedRows rows() const;
   /// Index of the token whose logits are wanted, one per plan row with wants_logits, in row order.
   const std::vector<int32_t>& logit_tokens() const { return logit_tokens_; }
+  /// Indices of the tokens whose logits score the token behind them, in row order; none of logit_tokens() is among
+  /// them.
+  const std::vector<int32_t>& scored_tokens() const { return scored_tokens_; }
 
  private:
-  std::vector<int32_t> token_ids_, positions_, token_begin_, first_position_, page_begin_, slots_, logit_tokens_;
+  std::vector<int32_t> token_ids_, positions_, token_begin_, first_position_, page_begin_, slots_, logit_tokens_,
+      scored_tokens_;
 };
 
 }  // namespace lockstep

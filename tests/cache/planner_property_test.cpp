@@ -51,6 +51,7 @@ Workload random_workload(uint64_t seed, bool with_cancellations) {
     if (draw.one_in(3)) arrival += draw.between(0, 10);
     request.arrival_step = arrival;
     if (with_cancellations && draw.one_in(3)) request.cancel_step = arrival + draw.between(0, 20);
+    request.scores_prompt = draw.one_in(4);
     workload.requests.push_back(std::move(request));
   }
   return workload;

@@ -45,7 +45,8 @@ void PlannerSimulation::run() {
 void PlannerSimulation::arrive_and_cancel() {
   for (; num_arrived_ < requests_.size() && requests_[num_arrived_].arrival_step <= step_; ++num_arrived_) {
     const SimulatedRequest& request = requests_[num_arrived_];
-    const SequenceId id = planner_.add({request.prompt, request.max_new_tokens, num_arrived_ % 2 == 1});
+    const SequenceId id =
+        planner_.add({request.prompt, request.max_new_tokens, num_arrived_ % 2 == 1, request.scores_prompt});
     Live& live = live_[id];
     live.request = num_arrived_;
     for (const TokenId token : request.prompt) append(live, token);
@@ -67,6 +68,7 @@ void PlannerSimulation::step() {
     Live& live = live_.at(row.sequence);
     const auto end = static_cast<size_t>(row.first_position) + row.tokens.size();
     LS_CHECK(row.wants_logits == (end == live.tokens.size()), "logits of sequence {}", row.sequence.value());
+    check_scores(row, live);
     if (!row.wants_logits) continue;
     bool stops = false;
     sampled.push_back(sample(live, &stops));
@@ -97,7 +99,7 @@ void PlannerSimulation::check_shape(const StepPlan& plan) const {
   LS_CHECK(plan.num_tokens() <= config_.max_step_tokens, "plan {}: {} tokens", plan.number, plan.num_tokens());
   LS_CHECK(static_cast<int64_t>(plan.rows.size()) <= config_.max_sequences, "plan {}: rows", plan.number);
   std::set<SequenceId> seen;
-  std::set<uint64_t> in_flight;  // last chain hashes of pages that others could share
+  std::map<uint64_t, bool> in_flight;  // last chain hashes of pages that others could share; whether it scores
   for (const PlanRow& row : plan.rows) {
     const Live& live = live_.at(row.sequence);
     LS_CHECK(seen.insert(row.sequence).second, "plan {}: sequence {} twice", plan.number, row.sequence.value());
@@ -112,11 +114,31 @@ void PlannerSimulation::check_shape(const StepPlan& plan) const {
              "plan {}: {} pages for {} tokens", plan.number, row.pages.size(), end);
     for (int64_t p = row.first_position; p < end && p + 1 < static_cast<int64_t>(live.tokens.size()); ++p) {
       if (!config_.share_prefixes || (p + 1) % config_.page_tokens != 0) continue;
-      LS_CHECK(in_flight.insert(live.chain[static_cast<size_t>(p)]).second, "plan {}: page {} of sequence {} twice",
-               plan.number, p / config_.page_tokens, row.sequence.value());
+      const bool scores = requests_[live.request].scores_prompt;
+      const auto [other, is_first] = in_flight.try_emplace(live.chain[static_cast<size_t>(p)], scores);
+      LS_CHECK(is_first || scores || other->second, "plan {}: page {} of sequence {} twice", plan.number,
+               p / config_.page_tokens, row.sequence.value());
     }
     LS_CHECK(row.needs_full_logits == (row.wants_logits && live.request % 2 == 1), "plan {}: flags", plan.number);
   }
+}
+
+// Positions are scored once, in order, as soon as they are computed, and all of them before the first token.
+void PlannerSimulation::check_scores(const PlanRow& row, Live& live) const {
+  const SimulatedRequest& request = requests_[live.request];
+  const int64_t wanted = request.scores_prompt ? static_cast<int64_t>(request.prompt.size()) - 1 : 0;
+  const int64_t end = std::min(row.first_position + static_cast<int64_t>(row.tokens.size()), wanted);
+  if (end > live.num_scored) {
+    LS_CHECK(row.score_begin == live.num_scored && row.score_end == end, "sequence {} scores [{}, {})",
+             row.sequence.value(), row.score_begin, row.score_end);
+    LS_CHECK(row.first_position <= live.num_scored, "sequence {} passed over position {}", row.sequence.value(),
+             live.num_scored);
+    live.num_scored = end;
+  } else {
+    LS_CHECK(row.score_begin == row.score_end, "sequence {} scores twice", row.sequence.value());
+  }
+  LS_CHECK(!row.wants_logits || live.num_scored == wanted, "sequence {} samples before it scored",
+           row.sequence.value());
 }
 
 void PlannerSimulation::check_reads(const PlanRow& row, const Live& live) const {

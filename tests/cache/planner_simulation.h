@@ -22,6 +22,7 @@ struct SimulatedRequest {
   uint64_t stop_modulus = 0;   // a sampled hash that it divides ends the sequence; 0: length alone
   int64_t arrival_step = 0;
   int64_t cancel_step = -1;  // finished by the user before this step, wherever it is
+  bool scores_prompt = false;
 };
 
 class PlannerSimulation {
@@ -44,12 +45,14 @@ class PlannerSimulation {
     size_t request = 0;
     std::vector<TokenId> tokens;
     std::vector<uint64_t> chain;  // chain[p]: hash of tokens [0, p]
+    int64_t num_scored = 0;
   };
 
   void arrive_and_cancel();
   void step();
   void follow(const StepPlan& plan);
   void check_shape(const StepPlan& plan) const;
+  void check_scores(const PlanRow& row, Live& live) const;
   void check_reads(const PlanRow& row, const Live& live) const;
   void write(const PlanRow& row, const Live& live);
   TokenId sample(Live& live, bool* stops) const;

