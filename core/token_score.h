@@ -12,6 +12,7 @@ struct TokenLogprob {
   TokenId token;
   /// Natural logarithm of the softmax of the model's own logits: before penalties, bias and temperature.
   float logprob = 0.0F;
+  bool operator==(const TokenLogprob&) const = default;
 };
 
 struct TokenScore {
@@ -22,6 +23,7 @@ struct TokenScore {
   int32_t rank = 1;
   /// The likeliest tokens, as many as were asked for, descending; ties by ascending id.
   std::vector<TokenLogprob> top;
+  bool operator==(const TokenScore&) const = default;
 };
 
 }  // namespace lockstep

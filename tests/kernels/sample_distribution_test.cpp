@@ -4,6 +4,7 @@
 #include "tests/kernels/op_support.h"
 #include "tests/kernels/sample_reference.h"
 
+#include <ostream>
 #include <string>
 
 namespace lockstep::test {
@@ -22,6 +23,7 @@ struct Case {
   SamplingParams params;
   bool has_history = false;
 };
+void PrintTo(const Case& one, std::ostream* out) { *out << one.name; }
 
 Case make_case(const std::string& name, bool has_history, void (*set)(SamplingParams&)) {
   Case one{name, {}, has_history};

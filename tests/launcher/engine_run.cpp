@@ -1,0 +1,87 @@
+#include "tests/launcher/engine_run.h"
+
+#include "tests/support/local_ranks.h"
+
+#include <map>
+
+namespace lockstep::testing_support {
+namespace {
+
+/// The leader's loop.
+class Leader {
+ public:
+  Leader(Engine& engine, const std::vector<EngineJob>& jobs, EngineRun& run) : engine_(engine), jobs_(jobs), run_(run) {
+    run_.outcomes.assign(jobs.size(), {});
+  }
+
+  void run_all() {
+    for (int64_t step = 0; next_job_ < jobs_.size() || engine_.has_work(); ++step) {
+      for (; next_job_ < jobs_.size() && jobs_[next_job_].arrival_step <= step; ++next_job_) {
+        const EngineJob& job = jobs_[next_job_];
+        job_of_[engine_.add(job.prompt, job.num_new_tokens, job.sampling)] = next_job_;
+      }
+      if (engine_.has_work()) take_step();
+    }
+    engine_.stop();
+    run_.stats = engine_.planner_stats();
+  }
+
+ private:
+  void take_step() {
+    const auto sampled = engine_.step();
+    for (const PromptScores& some : engine_.prompt_scores()) {
+      EngineOutcome& outcome = run_.outcomes[job_of_.at(some.sequence)];
+      EXPECT_EQ(some.first_position, static_cast<int64_t>(outcome.prompt_scores.size()) + 1);
+      EXPECT_FALSE(some.scores.empty());
+      EXPECT_TRUE(outcome.tokens.empty());
+      outcome.prompt_scores.insert(outcome.prompt_scores.end(), some.scores.begin(), some.scores.end());
+    }
+    for (const SampledToken& one : sampled) {
+      const size_t index = job_of_.at(one.sequence);
+      EngineOutcome& outcome = run_.outcomes[index];
+      EXPECT_EQ(one.score.has_value(), one.token && jobs_[index].sampling.logprobs);
+      if (one.token) outcome.tokens.push_back(*one.token);
+      if (one.score) outcome.scores.push_back(*one.score);
+      if (!one.token) ++outcome.num_void;
+      const bool is_full = static_cast<int64_t>(outcome.tokens.size()) == jobs_[index].num_new_tokens;
+      if (is_full || !one.token) outcome.report = engine_.finish(one.sequence);
+    }
+  }
+
+  Engine& engine_;
+  const std::vector<EngineJob>& jobs_;
+  EngineRun& run_;
+  size_t next_job_ = 0;
+  std::map<SequenceId, size_t> job_of_;
+};
+
+}  // namespace
+
+void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>& jobs, EngineRun& run) {
+  run.progress.assign(static_cast<size_t>(run.num_ranks), 0);
+  run.between_steps.assign(static_cast<size_t>(run.num_ranks), 0);
+  check_on_local_ranks(run.num_ranks, [&](Communicator& group) {
+    const Checkpoint checkpoint = Checkpoint::open(model);
+    ThreadPool threads(run.num_threads);
+    Stream stream = Stream::inline_cpu();
+    const OpContext context{.stream = &stream, .threads = &threads, .isa = detect_cpu_isa()};
+    EngineConfig config = run.config;
+    config.dtype = checkpoint.config().dtype;
+    const auto rank = static_cast<size_t>(group.rank().value());
+    Engine engine(context, checkpoint, Topology(run.num_ranks, run.num_ranks, group.rank()), group, config);
+    if (rank == 0) {
+      Leader(engine, jobs, run).run_all();
+    } else {
+      engine.follow([&] { ++run.between_steps[rank]; });
+    }
+    run.progress[rank] = engine.progress();
+  });
+}
+
+std::vector<EngineOutcome> outcomes_of(const std::filesystem::path& model, const std::vector<EngineJob>& jobs,
+                                       EngineRun run) {
+  run_engine(model, jobs, run);
+  return run.outcomes;
+}
+
+}  // namespace lockstep::testing_support
