@@ -1,8 +1,8 @@
 #include "launcher/batch/custom_id.h"
 
 #include <cstring>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
+#include <utility>
 
 namespace lockstep {
 namespace {
@@ -146,6 +146,6 @@ std::optional<std::string_view> scan_custom_id(std::string_view line, std::strin
   return "";
 }
 
-std::string default_custom_id(int64_t line_number) { return fmt::format("request-{}", line_number); }
+std::string default_custom_id(int64_t line_number) { return "request-" + std::to_string(line_number); }
 
 }  // namespace lockstep

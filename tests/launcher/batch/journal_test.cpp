@@ -1,5 +1,6 @@
 #include "launcher/batch/journal.h"
 
+#include "tests/launcher/batch/full_disk.h"
 #include "tests/support/expect_throw.h"
 #include "tests/support/temporary_directory.h"
 
@@ -16,6 +17,7 @@ namespace {
 
 using testing_support::expect_throw;
 using testing_support::read_file;
+using testing_support::SmallDisk;
 using testing_support::TemporaryDirectory;
 using testing_support::write_file;
 
@@ -196,6 +198,29 @@ TEST_F(JournalTest, AFullDiskLeavesAValidJournalThatCanGoOn) {
   EXPECT_EQ(again.discarded_bytes(), 0);
 }
 
+TEST_F(JournalTest, AFullFileSystemLeavesAValidJournalThatCanGoOn) {
+  const SmallDisk disk(64 << 10);
+  if (!disk.is_mounted()) GTEST_SKIP() << "mounting a tmpfs takes root";
+  JournalOptions o = options(100);
+  o.output = disk / "out.jsonl";
+  Journal journal(o);
+  int64_t row = 0;
+  expect_throw<IoError>(
+      [&] {
+        for (;; ++row) journal.append(row, std::string(5000, 'a'));
+      },
+      {"cannot write ", "/out.jsonl.journal: No space left on device"});
+  EXPECT_GT(row, 8);
+  EXPECT_EQ(journal.num_finished(), row);
+  EXPECT_FALSE(journal.is_finished(row));
+  journal.append(99, "a short one fits");
+  { Journal moved(std::move(journal)); }
+  const Journal again(o);
+  EXPECT_EQ(again.num_resumed(), row + 1);
+  EXPECT_EQ(again.discarded_bytes(), 0);
+  EXPECT_EQ(again.read(99), "a short one fits");
+}
+
 TEST_F(JournalTest, DamageUnderARunningJobIsNotCopiedToTheOutput) {
   Journal journal(options(1));
   journal.append(0, "payload");
@@ -205,6 +230,51 @@ TEST_F(JournalTest, DamageUnderARunningJobIsNotCopiedToTheOutput) {
   file.seekp(-1, std::ios::end).put('!').flush();
   expect_throw<IoError>([&] { journal.finalize(); }, {"out.jsonl.journal is damaged: the record of row 0 at byte"});
   EXPECT_FALSE(std::filesystem::exists(output_));
+}
+
+TEST_F(JournalTest, ErrorRowsAreKnownAsSuch) {
+  {
+    Journal journal(options(3));
+    journal.append(1, RowKind::kError, "bad");
+    journal.append(0, RowKind::kResult, "good");
+    EXPECT_EQ(journal.num_failed(), 1);
+  }
+  const Journal journal(options(3));
+  EXPECT_EQ(journal.num_finished(), 2);
+  EXPECT_EQ(journal.num_failed(), 1);
+  EXPECT_EQ(journal.kind(0), RowKind::kResult);
+  EXPECT_EQ(journal.kind(1), RowKind::kError);
+  EXPECT_EQ(journal.read(1), "bad");
+  EXPECT_THROW(journal.kind(2), Error);
+}
+
+TEST_F(JournalTest, MayStandBesideAnotherPathThanTheOutput) {
+  JournalOptions o = options(1);
+  o.base = dir_ / "job";
+  { Journal(o).append(0, "x"); }
+  EXPECT_TRUE(std::filesystem::exists(dir_ / "job.journal"));
+  EXPECT_FALSE(std::filesystem::exists(journal_));
+  EXPECT_EQ(Journal(o).num_resumed(), 1);
+  o.output = "-";
+  EXPECT_EQ(Journal(o).num_resumed(), 1);
+  o.base.clear();
+  expect_throw<ConfigError>([&] { Journal{o}; }, {"standard output needs a path for its journal"});
+}
+
+TEST_F(JournalTest, AJournalOfAnotherVersionIsRefusedByName) {
+  { Journal(options(1)).append(0, "x"); }
+  std::string bytes = read_file(journal_);
+  for (const char* version : {"01", "03", "99"}) {
+    bytes.replace(6, 2, version);
+    write_file(journal_, bytes);
+    expect_throw<FormatError>([&] { Journal(options(1)); }, {"out.jsonl.journal has journal format LSJRNL", version,
+                                                             "this program reads LSJRNL02", "--restart"});
+    JournalOptions force = options(1);
+    force.force_resume = true;
+    EXPECT_THROW(Journal{force}, FormatError);
+    EXPECT_EQ(read_file(journal_), bytes) << "refusing loses nothing";
+  }
+  EXPECT_EQ(Journal(options(1, /*restart=*/true)).num_resumed(), 0);
 }
 
 TEST_F(JournalTest, RowsBeforeAKillAreThereAfterIt) {
