@@ -114,6 +114,11 @@ void File::truncate(int64_t bytes) {
   if (::ftruncate(descriptor_, static_cast<off_t>(bytes)) != 0) throw_io("truncate", path_);
 }
 
+void File::publish() {
+  const int second = ::fcntl(descriptor_, F_DUPFD_CLOEXEC, 0);
+  if (second < 0 || ::close(second) != 0) throw_io("write", path_);
+}
+
 void File::sync() {
   if (::fdatasync(descriptor_) != 0) throw_io("sync", path_);
 }

@@ -45,6 +45,8 @@ class File {
   int64_t read_next(std::span<std::byte> out);
   void write_next(std::span<const std::byte> bytes);
   void truncate(int64_t bytes);
+  /// Whoever opens the file from now on, on any host, sees what was written: NFS needs a close for that. Not durable.
+  void publish();
   /// fdatasync(2): content is on the device when this returns.
   void sync();
 

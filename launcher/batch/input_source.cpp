@@ -67,6 +67,7 @@ void InputSource::unpack(File& from, std::chrono::milliseconds patience) {
   });
   for (; got > 0; got = static_cast<size_t>(from.read_next(chunk))) unpacker->push(std::span(chunk).first(got));
   unpacker->finish();
+  to.publish();
 }
 
 void InputSource::remove_spool() noexcept {

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <fcntl.h>
+#include <unistd.h>
 
 namespace lockstep {
 namespace {
@@ -57,6 +58,40 @@ TEST(File, MovedFilesCloseOnce) {
   one = std::move(two);
   EXPECT_EQ(one.descriptor(), descriptor);
   EXPECT_EQ(one.path(), dir / "two");
+}
+
+TEST(File, ReadsAndWritesPipesInOrder) {
+  int ends[2];
+  ASSERT_EQ(::pipe(ends), 0);
+  {
+    File out = File::duplicate(ends[1], "the pipe");
+    ::close(ends[1]);
+    EXPECT_FALSE(out.is_regular());
+    out.write_next(bytes_of("hel"));
+    out.write_next(bytes_of("lo"));
+    out.publish();
+  }
+  File in = File::duplicate(ends[0], "the pipe");
+  ::close(ends[0]);
+  std::array<std::byte, 4> buffer{};
+  EXPECT_EQ(in.read_next(buffer), 4);
+  EXPECT_EQ(std::string(reinterpret_cast<const char*>(buffer.data()), 4), "hell");
+  EXPECT_EQ(in.read_next(buffer), 1);
+  EXPECT_EQ(in.read_next(buffer), 0);
+  expect_throw<IoError>([&] { in.write_next(bytes_of("x")); }, {"cannot write the pipe: Bad file descriptor"});
+  expect_throw<IoError>([&] { File::duplicate(-1, "nothing"); }, {"cannot open nothing: "});
+}
+
+TEST(File, RemovedFilesAreGoneAndMissingOnesAreTold) {
+  const TemporaryDirectory dir;
+  write_file(dir / "f", "x");
+  EXPECT_FALSE(is_no_file(dir / "f"));
+  EXPECT_TRUE(is_no_file(dir.path()));
+  EXPECT_FALSE(is_no_file(dir / "none"));
+  EXPECT_TRUE(remove_file(dir / "f"));
+  EXPECT_FALSE(std::filesystem::exists(dir / "f"));
+  EXPECT_FALSE(remove_file(dir / "f"));
+  expect_throw<IoError>([&] { remove_file(dir.path()); }, {"cannot remove "});
 }
 
 TEST(File, AtomicWriteReplacesTheWholeFile) {
