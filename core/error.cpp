@@ -10,8 +10,8 @@ std::string Error::describe() const {
 
 bool is_user_error(const Error& error) noexcept {
   return dynamic_cast<const ConfigError*>(&error) || dynamic_cast<const FormatError*>(&error) ||
-         dynamic_cast<const IoError*>(&error) || dynamic_cast<const NotCompiled*>(&error) ||
-         dynamic_cast<const OutOfMemory*>(&error);
+         dynamic_cast<const ChatTemplateError*>(&error) || dynamic_cast<const IoError*>(&error) ||
+         dynamic_cast<const NotCompiled*>(&error) || dynamic_cast<const OutOfMemory*>(&error);
 }
 
 }  // namespace lockstep

@@ -48,6 +48,10 @@ struct ConfigError : Error {
 struct FormatError : Error {
   using Error::Error;
 };
+/// A chat template that is malformed, uses what the interpreter does not know, or refuses its conversation.
+struct ChatTemplateError : Error {
+  using Error::Error;
+};
 /// The operating system refused to open, read, write or map.
 struct IoError : Error {
   using Error::Error;
@@ -79,8 +83,8 @@ struct OutOfMemory : Error {
   int64_t bytes_;
 };
 
-/// True for kinds that a user's input or environment causes (ConfigError, FormatError, IoError, NotCompiled,
-/// OutOfMemory).
+/// True for kinds that a user's input or environment causes (ConfigError, FormatError, ChatTemplateError, IoError,
+/// NotCompiled, OutOfMemory).
 bool is_user_error(const Error& error) noexcept;
 
 }  // namespace lockstep
