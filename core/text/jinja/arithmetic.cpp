@@ -1,6 +1,7 @@
 // calculate(), negate(), plus() of operators.h.
 #include "core/text/jinja/operators.h"
 #include "core/text/jinja/printf_format.h"
+#include "core/text/jinja/string_search.h"
 
 #include <algorithm>
 #include <cmath>
@@ -119,8 +120,11 @@ Value repeated(const Value& value, int64_t times, Budget& budget) {
 
 Value joined(const Value& a, const Value& b, Budget& budget) {
   if (a.is_string()) {
-    budget.charge_bytes(a.text().size() + b.text().size());
-    return Value(a.text() + b.text());
+    const bool is_markup = a.is_markup() || b.is_markup();
+    budget.charge_bytes((is_markup ? 6 : 1) * (a.text().size() + b.text().size()));
+    if (!is_markup) return Value(a.text() + b.text());
+    const auto part = [](const Value& value) { return value.is_markup() ? value.text() : html_escaped(value.text()); };
+    return Value::markup(part(a) + part(b));
   }
   std::vector<Value> items = a.sequence().items;
   const std::vector<Value>& more = b.sequence().items;

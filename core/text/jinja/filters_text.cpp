@@ -20,7 +20,7 @@ Value mapped(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "the filter", {}, 0);
   const std::string text = to_text(value, runtime.budget());
   runtime.budget().charge_bytes(4 * text.size());
-  return Value(kMap(text));
+  return value.is_markup() ? Value::markup(kMap(text)) : Value(kMap(text));
 }
 
 /// The filter `title`: the first character of each word in upper case. It knows fewer word boundaries than str.title().
@@ -58,27 +58,31 @@ Value string(Runtime& runtime, const Value& value, Arguments arguments) {
 
 Value escape(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "escape", {}, 0);
-  std::string result;
-  for (const char c : to_text(value, runtime.budget())) {
-    switch (c) {
-      case '&': result += "&amp;"; break;
-      case '<': result += "&lt;"; break;
-      case '>': result += "&gt;"; break;
-      case '\'': result += "&#39;"; break;
-      case '"': result += "&#34;"; break;
-      default: result += c;
-    }
-  }
-  runtime.budget().charge_bytes(result.size());
-  return Value(std::move(result));
+  if (value.is_markup()) return value;
+  const std::string text = to_text(value, runtime.budget());
+  runtime.budget().charge_bytes(6 * text.size());
+  return Value::markup(html_escaped(text));
+}
+
+Value force_escape(Runtime& runtime, const Value& value, Arguments arguments) {
+  const Bound bound(std::move(arguments), "forceescape", {}, 0);
+  const std::string text = to_text(value, runtime.budget());
+  runtime.budget().charge_bytes(6 * text.size());
+  return Value::markup(html_escaped(text));
+}
+
+Value safe(Runtime& runtime, const Value& value, Arguments arguments) {
+  const Bound bound(std::move(arguments), "safe", {}, 0);
+  return Value::markup(to_text(value, runtime.budget()));
 }
 
 Value trim(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "trim", {"chars"}, 0);
   const std::string text = to_text(value, runtime.budget());
   runtime.budget().charge_bytes(text.size());
-  if (bound[0].absent()) return Value(stripped(text, Side::kBoth));
-  return Value(stripped(text, Side::kBoth, bound[0].text()));
+  const std::string kept(bound[0].absent() ? stripped(text, Side::kBoth)
+                                           : stripped(text, Side::kBoth, bound[0].text()));
+  return value.is_markup() ? Value::markup(kept) : Value(kept);
 }
 
 Value replace(Runtime& runtime, const Value& value, Arguments arguments) {
@@ -194,12 +198,12 @@ constexpr Filter kTextFilters[] = {
     {"center", center},
     {"e", escape},
     {"escape", escape},
-    {"forceescape", escape},
+    {"forceescape", force_escape},
     {"format", format},
     {"indent", indent},
     {"lower", mapped<to_lower>},
     {"replace", replace},
-    {"safe", string},
+    {"safe", safe},
     {"string", string},
     {"title", mapped<title>},
     {"tojson", tojson},

@@ -51,6 +51,21 @@ std::size_t last_word_begin(std::string_view text) {
 
 }  // namespace
 
+std::string html_escaped(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    switch (c) {
+      case '&': result += "&amp;"; break;
+      case '<': result += "&lt;"; break;
+      case '>': result += "&gt;"; break;
+      case '\'': result += "&#39;"; break;
+      case '"': result += "&#34;"; break;
+      default: result += c;
+    }
+  }
+  return result;
+}
+
 std::string replaced(std::string_view text, std::string_view old, std::string_view with, int64_t count,
                      Budget& budget) {
   if (old.empty()) return interleaved(text, with, count, budget);

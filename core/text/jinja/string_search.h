@@ -13,6 +13,9 @@ namespace lockstep::jinja {
 /// str.replace(); `count` below 0: all. Throws Fault where the result is too long.
 std::string replaced(std::string_view text, std::string_view old, std::string_view with, int64_t count, Budget& budget);
 
+/// `text` with &, <, >, ' and " as HTML entities.
+std::string html_escaped(std::string_view text);
+
 /// str.split(separator, limit); `limit` below 0: all. The separator is not empty.
 std::vector<std::string_view> split(std::string_view text, std::string_view separator, int64_t limit);
 /// str.rsplit().

@@ -90,7 +90,7 @@ bool sequence(const Value& value) {  // has a length and takes subscripts; what 
   const SequenceKind kind = value.sequence().kind;
   return kind == SequenceKind::kList || kind == SequenceKind::kTuple || kind == SequenceKind::kRange;
 }
-bool escaped(const Value&) { return false; }
+bool escaped(const Value& value) { return value.is_markup(); }
 
 constexpr Test kTests[] = {
     {"!=", compared<Comparison::kNotEqual>},

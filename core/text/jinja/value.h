@@ -49,6 +49,11 @@ class Value {
   static Value undefined(std::string message) {
     return Value(Undefined{std::make_shared<const std::string>(std::move(message))});
   }
+  static Value markup(std::string text) {
+    Value made(std::move(text));
+    made.is_markup_ = true;
+    return made;
+  }
   static Value list(std::vector<Value> items) { return sequence(SequenceKind::kList, std::move(items)); }
   static Value tuple(std::vector<Value> items) { return sequence(SequenceKind::kTuple, std::move(items)); }
   /// An iterator: it has no length and gives each item once.
@@ -64,6 +69,8 @@ class Value {
   bool is_number() const { return is_integral() || is_float(); }
   bool is_string() const { return std::holds_alternative<std::shared_ptr<const std::string>>(data_); }
   bool is_sequence() const { return std::holds_alternative<std::shared_ptr<const Sequence>>(data_); }
+  /// True for text that `safe` or `escape` gave: adding other text to it escapes that.
+  bool is_markup() const { return is_markup_; }
   bool is_sequence(SequenceKind kind) const;
   bool is_dict() const { return std::holds_alternative<std::shared_ptr<const Dict>>(data_); }
   bool is_object() const { return std::holds_alternative<std::shared_ptr<Object>>(data_); }
@@ -91,6 +98,7 @@ class Value {
   std::variant<None, Undefined, bool, int64_t, double, std::shared_ptr<const std::string>,
                std::shared_ptr<const Sequence>, std::shared_ptr<const Dict>, std::shared_ptr<Object>>
       data_;
+  bool is_markup_ = false;
 };
 
 /// A list, a tuple, or what Python makes of ranges, views of dicts and generators.
