@@ -23,8 +23,7 @@ class OpenLine {
     bytes_ += static_cast<int64_t>(piece.size());
     is_blank_ = is_blank_ && is_blank(piece);
     if (!piece.empty()) ends_in_cr_ = piece.ends_with('\r');
-    // Two more: what a carriage return at the end takes away, and so that a longer line is known to be longer.
-    const size_t room = static_cast<size_t>(max_bytes_) + 2 - text_.size();
+    const size_t room = static_cast<size_t>(max_bytes_) - text_.size();
     text_.append(piece.substr(0, room));
   }
   ScannedLine line(int64_t offset) const {
