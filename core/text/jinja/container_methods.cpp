@@ -11,8 +11,9 @@
 namespace lockstep::jinja {
 namespace {
 
-Value dict_get(Runtime&, const Value& self, Arguments arguments) {
+Value dict_get(Runtime& runtime, const Value& self, Arguments arguments) {
   const Bound bound(std::move(arguments), "get()", {"key", "default"}, 1);
+  runtime.budget().charge(bound[0].value().weight());
   const Value* found = self.dict().find(bound[0].value());
   return found ? *found : bound[1].value_or(Value());
 }

@@ -77,9 +77,10 @@ Value truncated(double real) {
   return Value(static_cast<int64_t>(real));
 }
 
-Value to_int(Runtime&, const Value& value, Arguments arguments) {
+Value to_int(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "int", {"default", "base"}, 0);
   const Value fallback = bound[0].value_or(Value(0));
+  if (value.is_string()) runtime.budget().charge(value.weight());
   require_defined(value);
   const int64_t base = bound[1].integer_or(10);
   if (base != 0 && (base < 2 || base > 36)) fail("int with base {}; accepted: 0 and 2 to 36", base);
@@ -91,8 +92,9 @@ Value to_int(Runtime&, const Value& value, Arguments arguments) {
   return real && std::isfinite(*real) ? truncated(*real) : fallback;
 }
 
-Value to_float(Runtime&, const Value& value, Arguments arguments) {
+Value to_float(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "float", {"default"}, 0);
+  if (value.is_string()) runtime.budget().charge(value.weight());
   require_defined(value);
   if (value.is_number()) return Value(value.real());
   const std::optional<double> real = value.is_string() ? parse_float(value.text()) : std::nullopt;

@@ -166,8 +166,9 @@ Value reverse(Runtime& runtime, const Value& value, Arguments arguments) {
   return Value::generator(std::move(items));
 }
 
-Value size(Runtime&, const Value& value, Arguments arguments) {
+Value size(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "length", {}, 0);
+  if (value.is_string()) runtime.budget().charge(value.weight());
   return Value(length(value));
 }
 

@@ -19,8 +19,10 @@ template <std::string (*kMap)(std::string_view)>
 Value mapped(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "the filter", {}, 0);
   const std::string text = to_text(value, runtime.budget());
-  runtime.budget().charge_bytes(4 * text.size());
-  return value.is_markup() ? Value::markup(kMap(text)) : Value(kMap(text));
+  runtime.budget().charge(4 * static_cast<int64_t>(text.size()) / kBytesPerStep);
+  std::string mapped_text = kMap(text);
+  runtime.budget().charge_bytes(mapped_text.size());
+  return value.is_markup() ? Value::markup(std::move(mapped_text)) : Value(std::move(mapped_text));
 }
 
 /// The filter `title`: the first character of each word in upper case. It knows fewer word boundaries than str.title().
@@ -60,15 +62,17 @@ Value escape(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "escape", {}, 0);
   if (value.is_markup()) return value;
   const std::string text = to_text(value, runtime.budget());
-  runtime.budget().charge_bytes(6 * text.size());
-  return Value::markup(html_escaped(text));
+  std::string escaped = html_escaped(text);
+  runtime.budget().charge_bytes(escaped.size());
+  return Value::markup(std::move(escaped));
 }
 
 Value force_escape(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "forceescape", {}, 0);
   const std::string text = to_text(value, runtime.budget());
-  runtime.budget().charge_bytes(6 * text.size());
-  return Value::markup(html_escaped(text));
+  std::string escaped = html_escaped(text);
+  runtime.budget().charge_bytes(escaped.size());
+  return Value::markup(std::move(escaped));
 }
 
 Value safe(Runtime& runtime, const Value& value, Arguments arguments) {
@@ -79,7 +83,7 @@ Value safe(Runtime& runtime, const Value& value, Arguments arguments) {
 Value trim(Runtime& runtime, const Value& value, Arguments arguments) {
   const Bound bound(std::move(arguments), "trim", {"chars"}, 0);
   const std::string text = to_text(value, runtime.budget());
-  runtime.budget().charge_bytes(text.size());
+  charge_product(text, bound[0].text_or(""), runtime.budget());
   const std::string kept(bound[0].absent() ? stripped(text, Side::kBoth)
                                            : stripped(text, Side::kBoth, bound[0].text()));
   return value.is_markup() ? Value::markup(kept) : Value(kept);

@@ -82,6 +82,7 @@ std::string formatted_number(const Value& value, const FormatSpec& spec) {
 
 std::string formatted(const Value& value, const FormatSpec& spec, Budget& budget) {
   budget.charge_bytes(static_cast<std::size_t>(spec.width));
+  if (value.is_string()) budget.charge(value.weight());
   if (spec.width > kMaxFormatWidth || spec.precision.value_or(0) > kMaxPrecision)
     fail("a width above {} or a precision above {}", kMaxFormatWidth, kMaxPrecision);
   const bool wants_text = spec.type == 's' || spec.type == '\0';

@@ -43,7 +43,10 @@ std::vector<std::pair<Value, Value>> entries(Runtime& runtime, Arguments argumen
 
 Value make_dict(Runtime& runtime, const Value&, Arguments arguments) {
   auto dict = std::make_shared<Dict>();
-  for (auto& [key, value] : entries(runtime, std::move(arguments))) dict->set(std::move(key), std::move(value));
+  for (auto& [key, value] : entries(runtime, std::move(arguments))) {
+    runtime.budget().charge(key.weight());
+    dict->set(std::move(key), std::move(value));
+  }
   return Value(std::shared_ptr<const Dict>(std::move(dict)));
 }
 

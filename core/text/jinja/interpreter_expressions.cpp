@@ -58,7 +58,7 @@ Value Interpreter::evaluate_kind(const Expression& expression, const ScopePtr& s
 }
 
 Value Interpreter::name(const Expression& expression, const ScopePtr& scope) {
-  if (const Value* found = scope->find(expression.name)) return *found;
+  if (const Value* found = scope->find(expression.name, runtime_.budget())) return *found;
   if (std::optional<Value> global = find_global(expression.name, arena_)) return *std::move(global);
   return Value::undefined(fmt::format("'{}' is undefined", expression.name));
 }
@@ -77,6 +77,7 @@ Value Interpreter::dict(const Expression& expression, const ScopePtr& scope) {
     Value key = evaluate(*expression.operands[i], scope);
     Value value = evaluate(*expression.operands[i + 1], scope);
     line_ = expression.line;
+    runtime_.budget().charge(key.weight());
     made->set(std::move(key), std::move(value));
   }
   return Value(std::shared_ptr<const Dict>(std::move(made)));

@@ -132,6 +132,7 @@ class Writer {
       is_first = false;
       break_line(level + 1);
       const Value& key = entry->first;
+      budget_.charge(key.weight());
       if (key.is_sequence()) fail("a {} cannot be a key of JSON", type_name(key));
       write_string(key.is_string() ? key.text() : scalar(key));
       text_ += style_.key_separator;

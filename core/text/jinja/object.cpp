@@ -9,19 +9,13 @@ std::optional<Value> Object::attribute(Runtime&, std::string_view) { return std:
 std::string Object::text() const { fail("a {} cannot be printed", type()); }
 
 std::optional<Value> Namespace::attribute(Runtime&, std::string_view name) {
-  for (const auto& [key, value] : values_)
-    if (key == name) return value;
-  return std::nullopt;
+  const auto found = values_.find(name);
+  return found == values_.end() ? std::nullopt : std::optional<Value>(found->second);
 }
 
 void Namespace::set(const std::string& name, Value value) {
   if (name.starts_with("_")) fail("\"{}\" cannot be an attribute of a namespace: it starts with an underscore", name);
-  for (auto& [key, held] : values_) {
-    if (key != name) continue;
-    held = std::move(value);
-    return;
-  }
-  values_.emplace_back(name, std::move(value));
+  values_.insert_or_assign(name, std::move(value));
 }
 
 }  // namespace lockstep::jinja

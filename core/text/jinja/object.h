@@ -3,6 +3,8 @@
 
 #include "core/text/jinja/value.h"
 
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -62,7 +64,7 @@ class Namespace : public Object {
   void set(const std::string& name, Value value);
 
  private:
-  std::vector<std::pair<std::string, Value>> values_;
+  std::map<std::string, Value, std::less<>> values_;
 };
 
 }  // namespace lockstep::jinja

@@ -10,6 +10,8 @@ namespace {
 
 constexpr char kKnownTags[] = "break, call, continue, filter, for, generation, if, macro, print, raw, set, with";
 
+constexpr std::size_t kMaxParameters = 255;
+
 bool is_one_of(const Token& token, std::initializer_list<const char*> names) {
   return std::any_of(names.begin(), names.end(), [&](const char* name) { return token.is_name(name); });
 }
@@ -234,6 +236,7 @@ std::vector<Parameter> Parser::parameters() {
   while (!peek().is_operator(")")) {
     if (!made.empty()) expect_operator(",");
     const int line = peek().line;
+    if (made.size() == kMaxParameters) fail_at(line, "more than {} parameters", kMaxParameters);
     Parameter parameter{expect_identifier("the name of a parameter"), nullptr};
     bind(parameter.name, line);
     for (const Parameter& other : made)

@@ -3,11 +3,12 @@
 
 #include "core/text/jinja/value.h"
 
+#include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <string_view>
 #include <utility>
-#include <vector>
 
 namespace lockstep::jinja {
 
@@ -25,16 +26,20 @@ class Scope {
 
   /// Here, whatever stands around. Never changes a scope around this one.
   void set(std::string_view name, Value value) {
-    for (auto& [key, held] : values_)
-      if (key == name) return void(held = std::move(value));
-    values_.emplace_back(name, std::move(value));
+    const auto found = values_.find(name);
+    if (found == values_.end())
+      values_.emplace(name, std::move(value));
+    else
+      found->second = std::move(value);
   }
 
   /// Null if it is set neither here nor around.
-  const Value* find(std::string_view name) const {
-    for (const Scope* scope = this; scope; scope = scope->parent_.get())
-      for (const auto& [key, value] : scope->values_)
-        if (key == name) return &value;
+  const Value* find(std::string_view name, Budget& budget) const {
+    constexpr int kScopesPerStep = 8;
+    for (const Scope* scope = this; scope; scope = scope->parent_.get()) {
+      if (scope->depth_ % kScopesPerStep == 0) budget.charge(1);
+      if (const auto found = scope->values_.find(name); found != scope->values_.end()) return &found->second;
+    }
     return nullptr;
   }
 
@@ -43,7 +48,7 @@ class Scope {
 
   ScopePtr parent_;
   int depth_;
-  std::vector<std::pair<std::string, Value>> values_;
+  std::map<std::string, Value, std::less<>> values_;
 };
 
 }  // namespace lockstep::jinja

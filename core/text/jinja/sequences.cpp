@@ -2,6 +2,7 @@
 
 #include "core/text/jinja/object.h"
 #include "core/text/jinja/operators.h"
+#include "core/text/jinja/string_search.h"
 #include "core/text/jinja/unicode_text.h"
 
 #include <algorithm>
@@ -98,8 +99,9 @@ bool contains(const Value& container, const Value& item, Budget& budget) {
     require_defined(item);
     if (!item.is_string()) fail("`in` a string takes a string on its left, not a {}", type_name(item));
     budget.charge(container.weight());
-    return container.text().find(item.text()) != std::string::npos;
+    return find_text(container.text(), item.text()) != std::string_view::npos;
   }
+  budget.charge(item.weight());
   if (container.is_dict()) return container.dict().find(item) != nullptr;
   budget.charge(container.weight());
   const std::vector<Value> items = iterate(container, budget);
@@ -108,6 +110,7 @@ bool contains(const Value& container, const Value& item, Budget& budget) {
 
 std::optional<Value> subscript(const Value& container, const Value& key, Budget& budget) {
   require_defined(container);
+  budget.charge(key.weight());
   if (container.is_dict()) {
     const bool hashable = !key.is_dict() && (!key.is_sequence() || key.is_sequence(SequenceKind::kTuple));
     const Value* found = hashable ? container.dict().find(key) : nullptr;

@@ -17,8 +17,10 @@ namespace {
 template <std::string (*kMap)(std::string_view)>
 Value mapped(Runtime& runtime, const Value& self, Arguments arguments) {
   const Bound bound(std::move(arguments), "a method of str", {}, 0);
-  runtime.budget().charge_bytes(4 * self.text().size());
-  return Value(kMap(self.text()));
+  runtime.budget().charge(4 * self.weight());
+  std::string text = kMap(self.text());
+  runtime.budget().charge_bytes(text.size());
+  return Value(std::move(text));
 }
 
 template <Side kSide>
@@ -26,6 +28,7 @@ Value strip(Runtime& runtime, const Value& self, Arguments arguments) {
   const Bound bound(std::move(arguments), "strip()", {"chars"}, 0);
   runtime.budget().charge_bytes(self.text().size());
   if (bound[0].absent()) return Value(stripped(self.text(), kSide));
+  charge_product(self.text(), bound[0].text(), runtime.budget());
   return Value(stripped(self.text(), kSide, bound[0].text()));
 }
 
@@ -39,6 +42,7 @@ Value split_method(Runtime& runtime, const Value& self, Arguments arguments) {
     parts = kFromRight ? split_at_space_from_right(self.text(), limit) : split_at_space(self.text(), limit);
   } else {
     if (bound[0].text().empty()) fail("split() by an empty separator");
+    if (kFromRight) charge_product(self.text(), bound[0].text(), runtime.budget());
     parts =
         kFromRight ? split_from_right(self.text(), bound[0].text(), limit) : split(self.text(), bound[0].text(), limit);
   }
@@ -90,9 +94,10 @@ Value find(Runtime& runtime, const Value& self, Arguments arguments) {
   runtime.budget().charge(self.weight());
   const Window part = window(self.text(), bound);
   const std::string& wanted = bound[0].text();
+  if (kFromRight) charge_product(self.text(), wanted, runtime.budget());
   const std::size_t found = !part.is_inside ? std::string_view::npos
                             : kFromRight    ? part.text.rfind(wanted)
-                                            : part.text.find(wanted);
+                                            : find_text(part.text, wanted);
   if (found != std::string_view::npos) return Value(part.first + count_code_points(part.text.substr(0, found)));
   if (kMustExist) fail("index(): the substring is not found");
   return Value(int64_t{-1});
@@ -138,7 +143,8 @@ Value partition(Runtime& runtime, const Value& self, Arguments arguments) {
   const std::string_view text = self.text();
   const std::string& separator = bound[0].text();
   if (separator.empty()) fail("partition() by an empty separator");
-  const std::size_t found = kFromRight ? text.rfind(separator) : text.find(separator);
+  if (kFromRight) charge_product(text, separator, runtime.budget());
+  const std::size_t found = kFromRight ? text.rfind(separator) : find_text(text, separator);
   if (found == std::string_view::npos) return kFromRight ? Value::tuple({"", "", self}) : Value::tuple({self, "", ""});
   return Value::tuple({text.substr(0, found), separator, text.substr(found + separator.size())});
 }

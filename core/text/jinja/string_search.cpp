@@ -4,6 +4,7 @@
 #include "core/text/utf8.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace lockstep::jinja {
 namespace {
@@ -66,6 +67,17 @@ std::string html_escaped(std::string_view text) {
   return result;
 }
 
+std::size_t find_text(std::string_view text, std::string_view wanted) {
+  if (wanted.empty()) return 0;
+  const void* found = memmem(text.data(), text.size(), wanted.data(), wanted.size());
+  return found ? static_cast<std::size_t>(static_cast<const char*>(found) - text.data()) : std::string_view::npos;
+}
+
+void charge_product(std::string_view text, std::string_view wanted, Budget& budget) {
+  const auto units = [](std::string_view part) { return 1 + static_cast<int64_t>(part.size()) / kBytesPerStep; };
+  budget.charge(units(text) * units(wanted));  // both below 2^21
+}
+
 std::string replaced(std::string_view text, std::string_view old, std::string_view with, int64_t count,
                      Budget& budget) {
   if (old.empty()) return interleaved(text, with, count, budget);
@@ -73,8 +85,9 @@ std::string replaced(std::string_view text, std::string_view old, std::string_vi
   std::string result;
   std::size_t at = 0;
   while (count != 0) {
-    const std::size_t found = text.find(old, at);
-    if (found == std::string_view::npos) break;
+    const std::size_t ahead = find_text(text.substr(at), old);
+    if (ahead == std::string_view::npos) break;
+    const std::size_t found = at + ahead;
     result += text.substr(at, found - at);
     result += with;
     budget.charge_bytes(with.size());
@@ -89,7 +102,7 @@ std::string replaced(std::string_view text, std::string_view old, std::string_vi
 std::vector<std::string_view> split(std::string_view text, std::string_view separator, int64_t limit) {
   std::vector<std::string_view> parts;
   for (;;) {
-    const std::size_t found = limit == 0 ? std::string_view::npos : text.find(separator);
+    const std::size_t found = limit == 0 ? std::string_view::npos : find_text(text, separator);
     parts.push_back(text.substr(0, found));
     if (found == std::string_view::npos) return parts;
     text.remove_prefix(found + separator.size());

@@ -10,6 +10,12 @@
 
 namespace lockstep::jinja {
 
+/// Where `wanted` first stands in `text`, in linear time; npos if nowhere.
+std::size_t find_text(std::string_view text, std::string_view wanted);
+
+/// Charges a search that may compare each of `wanted` with each of `text`.
+void charge_product(std::string_view text, std::string_view wanted, Budget& budget);
+
 /// str.replace(); `count` below 0: all. Throws Fault where the result is too long.
 std::string replaced(std::string_view text, std::string_view old, std::string_view with, int64_t count, Budget& budget);
 
