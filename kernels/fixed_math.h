@@ -10,20 +10,22 @@ namespace lockstep {
 inline constexpr double kLn2High = 6.93147180369123816490e-01;  // ln 2 in two parts (fdlibm): n * high is exact
 inline constexpr double kLn2Low = 1.90821492927058770002e-10;
 
-/// e^x for x ≤ 0; 0 for x ≤ -700 and for NaN. Written so that a loop over it is vectorised.
+/// e^x for x ≤ 0; 0 where that is below the least normal number (x < -708.4) and for NaN. No
+/// branches, so that a loop over it can become vector code.
 inline double exp_nonpositive(double x) {
   constexpr double kMagic = 0x1.8p52;  // adding it rounds to an integer, which then stands in the low bits
-  constexpr double kReciprocal[] = {1.0,     1.0 / 2, 1.0 / 3,  1.0 / 4,  1.0 / 5,  1.0 / 6, 1.0 / 7,
-                                    1.0 / 8, 1.0 / 9, 1.0 / 10, 1.0 / 11, 1.0 / 12, 1.0 / 13};
-  const bool counts = x > -700.0;
-  const double within = counts ? x : 0.0;
+  constexpr double kReciprocalFactorials[] = {
+      1.0,        1.0,         1.0 / 2,      1.0 / 6,       1.0 / 24,       1.0 / 120,       1.0 / 720,
+      1.0 / 5040, 1.0 / 40320, 1.0 / 362880, 1.0 / 3628800, 1.0 / 39916800, 1.0 / 479001600, 1.0 / 6227020800};
+  constexpr double kLowest = -1023.0 * 0.6931471805599453;  // where the exponent's bits become those of 0
+  const double within = x > kLowest ? x : kLowest;
   const double shifted = within * 1.4426950408889634074 + kMagic;
   const double n = shifted - kMagic;
   const double r = (within - n * kLn2High) - n * kLn2Low;  // |r| ≤ ln 2 / 2
-  double y = 1.0;
-  for (int k = 13; k > 0; --k) y = 1.0 + y * r * kReciprocal[k - 1];          // Taylor; the remainder is below 1e-17
+  double y = kReciprocalFactorials[13];                    // Taylor; the remainder is below 1e-17
+  for (int k = 12; k >= 0; --k) y = y * r + kReciprocalFactorials[k];
   const uint64_t exponent = (std::bit_cast<uint64_t>(shifted) + 1023) << 52;  // the magic's own bits fall out
-  return counts ? y * std::bit_cast<double>(exponent) : 0.0;
+  return y * std::bit_cast<double>(exponent);
 }
 
 /// ln x for finite, normal x > 0.
