@@ -2,6 +2,7 @@
 #include "launcher/engine.h"
 
 #include "core/error.h"
+#include "core/philox.h"
 #include "dist/comm/local/local_group.h"
 #include "examples/random_model.h"
 #include "tests/launcher/engine_run.h"
@@ -66,6 +67,24 @@ TEST(Engine, PenaltiesTellPromptAndOutputApart) {
   sampling.repetition_penalty = 1000.0;  // the prompt's tokens count
   for (const TokenId token : greedy(sampling, 1)) {
     EXPECT_EQ(std::count(kPrompt.begin(), kPrompt.end(), token), 0);
+  }
+}
+
+// The draw for the token at a position is the inverse distribution function at that position's own random number.
+TEST(Engine, DrawsFollowSeedAndPosition) {
+  EngineJob job{kPrompt, 60, {}, 0};
+  job.sampling.temperature = 1.0;
+  job.sampling.seed = 77;
+  job.sampling.logprobs = 157;  // the whole distribution, in the order in which a draw walks it
+  const EngineOutcome outcome = outcomes_of(kModel, {job})[0];
+  ASSERT_EQ(outcome.scores.size(), 60U);
+  for (size_t i = 0; i < outcome.scores.size(); ++i) {
+    const double u = philox_uniform(77, kPrompt.size() + i);
+    double below = 0.0;
+    auto at = outcome.scores[i].top.begin();
+    for (; at->token != outcome.tokens[i]; ++at) below += std::exp(static_cast<double>(at->logprob));
+    EXPECT_LE(below, u + 1e-5) << i;
+    EXPECT_GE(below + std::exp(static_cast<double>(at->logprob)), u - 1e-5) << i;
   }
 }
 
