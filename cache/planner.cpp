@@ -55,7 +55,6 @@ Planner::Planner(const PlannerConfig& config) : impl_(std::make_unique<Impl>(val
 Planner::~Planner() = default;
 
 SequenceId Planner::add(SequenceSpec spec) {
-  LS_CHECK(!impl_->has_ended, "a sequence was added after the last plan");
   LS_REQUIRE(ConfigError, !spec.prompt.empty(), "a sequence needs at least one prompt token");
   require_at_least("max_new_tokens", spec.max_new_tokens, 1);
   const auto num_prompt_tokens = static_cast<int64_t>(spec.prompt.size());
@@ -92,8 +91,6 @@ SequenceReport Planner::finish(SequenceId sequence) { return impl_->finish(seque
 
 StepPlan Planner::last_plan() {
   LS_CHECK(!impl_->plan_is_open, "plan {} was not committed", impl_->next_number - 1);
-  LS_CHECK(!impl_->has_ended, "the last plan was given already");
-  impl_->has_ended = true;
   StepPlan plan;
   plan.number = impl_->next_number++;
   plan.digest_before = impl_->pool.digest();

@@ -86,7 +86,7 @@ class Planner {
   /// Ends a sequence (stop, length, error), waiting or running: releases its pages; sealed ones stay cached. Must come
   /// before the next plan() once max_new_tokens are sampled. Not between plan() and its commit().
   SequenceReport finish(SequenceId sequence);
-  /// A plan without rows that tells the ranks to leave their loop. No plan follows.
+  /// A plan without rows that tells the ranks to leave their loop. They may enter it again: plans go on in order.
   StepPlan last_plan();
 
   const PlannerStats& stats() const;

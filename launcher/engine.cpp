@@ -50,6 +50,7 @@ Engine::Engine(const OpContext& context, const Checkpoint& checkpoint, const Top
       vocab_size_(checkpoint.config().vocab_size),
       vocab_begin_(even_shard(vocab_size_, topology.tp(), topology.tp_rank()).begin),
       tp_(topology.tp()),
+      model_(checkpoint.config()),
       gather_(group, vocab_size_) {
   if (!topology.is_leader()) return;
   planner_ = std::make_unique<Planner>(PlannerConfig{.num_slots = config.num_slots,
@@ -110,12 +111,13 @@ std::span<const SampledToken> Engine::step() {
 void Engine::stop() {
   const StepPlan last = planner_->last_plan();
   channel_.exchange(&last);
+  table_.apply(last);
 }
 
 void Engine::follow(const std::function<void()>& between_steps) {
   for (;;) {
     const StepPlan plan = channel_.exchange(nullptr);
-    if (plan.last) return;
+    if (plan.last) return table_.apply(plan);
     run(plan);
     if (between_steps) between_steps();
   }

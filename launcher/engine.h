@@ -15,6 +15,7 @@
 #include "dist/plan_channel.h"
 #include "dist/topology.h"
 #include "kernels/sample_history.h"
+#include "launcher/batch/request.h"
 #include "launcher/logit_gather.h"
 
 #include <atomic>
@@ -24,9 +25,12 @@
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <variant>
 #include <vector>
 
 namespace lockstep {
+
+struct TextModel;
 
 /// Sizes of an engine, equal on every rank of a group.
 struct EngineConfig {
@@ -60,6 +64,10 @@ struct EngineTimes {
   double prefill = 0.0, decode = 0.0, mixed = 0.0;  // steps with prompt tokens only, single tokens only, both
 };
 
+/// What became of a request.
+using Outcome = std::variant<Result, RowError>;
+using AnswerCallback = std::function<void(const Request&, const Outcome&)>;
+
 class Engine {
  public:
   /// Loads this rank's weights. Ranks: local (a rank that fails can tell the others before the first collective).
@@ -78,10 +86,17 @@ class Engine {
   /// but the first, once, in order. The last ones come in the step that samples the first token. Valid until the next
   /// step().
   std::span<const PromptScores> prompt_scores() const { return prompt_scores_; }
-  /// Leader. Makes the other ranks return from follow().
+  /// Leader. Makes the other ranks return from follow(), which they may call again.
   void stop();
   /// Other ranks. Returns after the leader's stop(). Calls `between_steps`, if there is one, after each step.
   void follow(const std::function<void()>& between_steps = {});
+
+  /// Answers text requests, each in its turn of `requests`, whose place is its index. `callback` is called on the
+  /// leader, in the order in which answers are complete. May be called again, and not between add() and stop().
+  /// Ranks: collective over the group; the others pass anything. Throws: Error without set_text() on the leader.
+  void generate(std::span<const Request> requests, const AnswerCallback& callback);
+  /// What generate() reads and writes text with; outlives the engine. nullptr: token ids only.
+  void set_text(const TextModel* text) { text_ = text; }
 
   const EngineConfig& config() const { return config_; }
   const EngineTimes& times() const { return times_; }
@@ -129,6 +144,8 @@ class Engine {
   ForwardBatch batch_;
   int64_t vocab_size_, vocab_begin_;
   int32_t tp_;
+  ModelConfig model_;
+  const TextModel* text_ = nullptr;
   LogitGather gather_;
   std::atomic<uint64_t> progress_{0};
 

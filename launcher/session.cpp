@@ -8,7 +8,8 @@
 
 namespace lockstep {
 
-Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSettings& settings)
+Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSettings& settings,
+                 const std::optional<TextOptions>& text)
     : world_(world), settings_(settings) {
   const auto start = std::chrono::steady_clock::now();
   const auto tp = static_cast<int32_t>(settings.runtime.tp == 0 ? mpi.world_size() : settings.runtime.tp);
@@ -19,6 +20,8 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
   run_phase(world, kExitFailure, [&] {
     checkpoint_ = Checkpoint::open(settings.model.path);
     require_tp(checkpoint_->config(), tp);
+    if (text && topology_->is_leader())
+      text_ = std::make_unique<TextModel>(settings.model.path, checkpoint_->config(), *text);
     const ModelShard shard = shard_of(checkpoint_->config(), tp, topology_->tp_rank());
     sizing_ = propose_sizing(settings, checkpoint_->config(), shard, runtime_->context(), available_memory(),
                              mpi.node_size());
@@ -28,6 +31,7 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
   group_ = world.split(topology_->replica(), topology_->tp_rank().value());
   run_phase(world, kExitFailure, [&] {
     engine_ = std::make_unique<Engine>(runtime_->context(), *checkpoint_, *topology_, *group_, sizing_.engine);
+    engine_->set_text(text_.get());
   });
   load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (is_root()) {

@@ -85,7 +85,6 @@ struct Planner::Impl {
   uint64_t next_number = 0;  // of the next plan; the clock of last uses
   int64_t next_sequence = 0;
   bool plan_is_open = false;  // handed out, not committed
-  bool has_ended = false;
 };
 
 }  // namespace lockstep

@@ -11,7 +11,6 @@
 namespace lockstep {
 
 StepPlan Planner::Impl::plan() {
-  LS_CHECK(!has_ended, "a plan was asked for after the last plan");
   LS_CHECK(!plan_is_open, "plan {} was not committed", next_number - 1);
   LS_CHECK(!sequences.empty(), "a plan was asked for without sequences");
   Step step;

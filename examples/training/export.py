@@ -71,6 +71,11 @@ def generation_config() -> dict:
     return {"bos_token_id": BOS_ID, "do_sample": False, "eos_token_id": EOS_ID}
 
 
+# A chat is a scene and a question behind it: what the roles say, line by line.
+CHAT_TEMPLATE = ("{{ bos_token }}{% for message in messages %}{{ message['content'] }}"
+                 "{% if not loop.last %}{{ '\\n' }}{% endif %}{% endfor %}")
+
+
 def tokenizer_config() -> dict:
     marks = {str(i): {"content": text, "lstrip": False, "normalized": False, "rstrip": False,
                       "single_word": False, "special": True} for i, text in ((BOS_ID, BOS), (EOS_ID, EOS))}
@@ -79,6 +84,7 @@ def tokenizer_config() -> dict:
         "add_eos_token": False,
         "added_tokens_decoder": marks,
         "bos_token": BOS,
+        "chat_template": CHAT_TEMPLATE,
         "clean_up_tokenization_spaces": False,
         "eos_token": EOS,
         "model_input_names": ["input_ids", "attention_mask"],

@@ -1,203 +1,170 @@
 #include "launcher/batch/batch_job.h"
 
 #include "core/log.h"
-#include "launcher/batch/result_format.h"
+#include "launcher/batch/job_manifest.h"
+#include "launcher/batch/row_fault.h"
 #include "launcher/commands/command.h"
 #include "launcher/phase.h"
+#include "launcher/runtime/stop_signals.h"
+#include "launcher/runtime/watchdog.h"
 
+#include <atomic>
 #include <chrono>
-#include <cstring>
-#include <iostream>
 #include <thread>
+#include <unistd.h>
 #include <utility>
 
 namespace lockstep {
 namespace {
 
-// Rows that a leader claims at a time: neighbours often share a prefix, and a cache is one replica's.
-constexpr int64_t kRowsPerClaim = 4;
-
-// Ranks that outlive a killed mpirun notice it within a second or two, and finish a step at most.
-constexpr std::chrono::milliseconds kLockPatience{15000};
-
-// Raised whenever a change makes old and new programs answer with different bytes.
-constexpr const char* kNumericsVersion = "1";
-
-// A finished row on its way to rank 0; a message without a line says that the sender has no more.
-struct MessageHead {
-  int64_t row = 0, prompt_tokens = 0, generated_tokens = 0;
-};
-
-std::vector<std::byte> make_message(const MessageHead& head, std::string_view line) {
-  std::vector<std::byte> message(sizeof head + line.size());
-  std::memcpy(message.data(), &head, sizeof head);
-  std::memcpy(message.data() + sizeof head, line.data(), line.size());
-  return message;
-}
-
-// Tensor parallelism 1, 2, 4 and 8 give the same bits; any other degree has bits of its own.
-std::string summation_order(int32_t tp) { return kSumSegments % tp == 0 ? "8 segments" : fmt::format("tp {}", tp); }
-
-Manifest make_manifest(const Session& session, const JobSettings& settings, const Hash128& input,
-                       const Tokenizer& tokenizer, const std::string& model_name) {
-  return {{"input", input.to_string()},
-          {"model", session.checkpoint().fingerprint().to_string()},
-          {"model name", model_name},
-          {"model.dtype", std::string(name_of(session.sizing().engine.dtype))},
-          {"model.max_sequence", fmt::format("{}", session.sizing().engine.max_sequence)},
-          {"tokenizer", tokenizer.fingerprint().to_string()},
-          {"device", session.runtime().device_name()},
-          {"isa", std::string(name_of(session.runtime().context().isa))},
-          {"order of sums", summation_order(session.topology().tp())},
-          {"numerics", kNumericsVersion},
-          {"seed", fmt::format("{}", settings.seed)},
-          {"return-token-ids", settings.return_token_ids ? "true" : "false"}};
-}
-
-void check_tokenizer(const Tokenizer& tokenizer, const ModelConfig& model) {
-  LS_REQUIRE(
-      ConfigError, tokenizer.vocab_size() <= model.vocab_size,
-      "tokenizer and config.json do not belong together: the tokenizer has ids up to {}, the model's vocab_size is {}",
-      tokenizer.vocab_size() - 1, model.vocab_size);
+/// The watchdog's last word: this rank waits for something that will not come, so nothing may be waited for.
+[[noreturn]] void leave(const std::string& message) {
+  log_error("{}; the job ends here. Finished rows are safe: give the same command again", message);
+  ::_exit(kExitFailure);
 }
 
 }  // namespace
 
 BatchJob::BatchJob(Session& session, const JobSettings& settings, std::unique_ptr<WorkCounter> counter,
                    std::unique_ptr<Mailbox> mailbox)
-    : session_(session), settings_(settings), counter_(std::move(counter)), mailbox_(std::move(mailbox)) {
-  Communicator& world = session.world();
-  const ModelConfig& model = session.checkpoint().config();
-  const bool is_leader = session.topology().is_leader();
-  int64_t num_rows = 0;
+    : session_(session),
+      settings_(settings),
+      counter_(std::move(counter)),
+      mailbox_(std::move(mailbox)),
+      stop_(*counter_),
+      model_name_(std::filesystem::weakly_canonical(session.settings().model.path).filename().string()) {
+  open_files();
+}
+
+void BatchJob::open_files() {
+  Communicator& world = session_.world();
+  std::string input_file;
   run_phase(world, kExitFailure, [&] {
-    if (!is_leader) return;
-    const std::string& path = session.settings().model.path;
-    tokenizer_ = load_tokenizer(path);
-    check_tokenizer(*tokenizer_, model);
-    model_name_ = std::filesystem::weakly_canonical(path).filename().string();
-    RequestFile::RowCheck check;
-    if (session.is_root()) {
-      check = [&](const Request& request) {
-        return check_request(*tokenizer_, model, session.sizing().engine.max_sequence, request);
-      };
-    }
-    requests_.emplace(settings.input, settings.seed, check);
-    num_rows = requests_->size();
-    if (!session.is_root()) return;
-    journal_.emplace(
-        JournalOptions{.output = settings.output,
-                       .manifest = make_manifest(session, settings, requests_->digest(), *tokenizer_, model_name_),
-                       .num_rows = num_rows,
-                       .restart = settings.restart,
-                       .lock_patience = kLockPatience});
-    for (int64_t row = 0; row < num_rows; ++row) finished_.push_back(std::byte{journal_->is_finished(row)});
-    if (!journal_->is_locked())
-      log_warn("the file system of '{}' has no locks: run this job once at a time", settings.output);
-    if (journal_->discarded_bytes() > 0) {
-      log_warn("the journal ended in {} bytes that do not check out: the rows in them are computed again",
-               journal_->discarded_bytes());
-    }
-    if (journal_->num_resumed() > 0)
-      log_info("resuming: {} of {} rows are finished", journal_->num_resumed(), num_rows);
+    if (!session_.is_root()) return;
+    store_ = std::make_unique<JobStore>(settings_);
+    input_file = store_->input_file().string();
+  });
+  const std::vector<std::byte> path = broadcast_bytes(world, std::as_bytes(std::span(input_file)), Rank(0));
+  input_file.assign(reinterpret_cast<const char*>(path.data()), path.size());
+  Hash128 digest;
+  run_phase(world, kExitFailure, [&] {
+    if (!session_.topology().is_leader()) return;
+    rows_.emplace(input_file, session_.is_root() ? store_->input_name() : std::string());
+    digest = rows_->digest();
+    formatter_.emplace(*session_.text().tokenizer, model_name_, settings_.report_cached_tokens);
+    if (!session_.is_root()) return;
+    store_->open_journal(*rows_, make_manifest(session_, settings_, digest, model_name_));
+    finished_ = store_->finished_rows();
   });
   finished_ = broadcast_bytes(world, finished_, Rank(0));
   run_phase(world, kExitFailure, [&] {
-    LS_REQUIRE(ConfigError, !is_leader || num_rows == static_cast<int64_t>(finished_.size()),
-               "'{}' has {} rows here and {} on rank 0", settings.input, num_rows, finished_.size());
+    LS_REQUIRE(ConfigError, !rows_ || rows_->size() == static_cast<int64_t>(finished_.size()),
+               "'{}' has {} rows here and {} on rank 0", input_file, num_rows(), finished_.size());
   });
 }
 
-std::optional<Request> BatchJob::next_request() {
-  for (;;) {
-    if (next_row_ == claimed_end_) {
-      next_row_ = counter_->fetch_add(kRowsPerClaim);
-      claimed_end_ = next_row_ + kRowsPerClaim;
-    }
-    if (next_row_ >= num_rows()) return std::nullopt;
-    const int64_t row = next_row_++;
-    if (finished_[static_cast<size_t>(row)] != std::byte{0}) continue;
-    Request request = requests_->read(row);
-    request.return_token_ids = request.return_token_ids || settings_.return_token_ids;
-    return request;
-  }
-}
-
-void BatchJob::deliver(const Request& request, const Result& result) {
-  const std::string line = format_result(request, result, model_name_);
-  if (session_.is_root()) {
-    store(result.index, line, result.prompt_tokens, result.completion_tokens);
+int BatchJob::run() {
+  Communicator& world = session_.world();
+  Engine& engine = session_.engine();
+  std::atomic<bool> is_stepping = true;
+  uint64_t ticks = 0;
+  const Watchdog watchdog({.progress = [&] { return is_stepping ? engine.progress() : ++ticks; },
+                           .timeout = std::chrono::seconds(settings_.step_timeout_seconds),
+                           .peers = find_local_peers(world),
+                           .give_up = leave});
+  if (session_.topology().is_leader()) {
+    lead();
+    engine.stop();
   } else {
-    mailbox_->send(make_message({result.index, result.prompt_tokens, result.completion_tokens}, line));
+    engine.follow([&] { stop_.announce(); });
   }
-}
-
-void BatchJob::store(int64_t row, std::string_view line, int64_t prompt_tokens, int64_t generated_tokens) {
-  journal_->append(row, line);
-  ++shown_.rows_done;
-  shown_.prompt_tokens += prompt_tokens;
-  shown_.generated_tokens += generated_tokens;
-}
-
-bool BatchJob::receive() {
-  const std::optional<std::vector<std::byte>> message = mailbox_->poll();
-  if (!message) return false;
-  MessageHead head;
-  LS_CHECK(message->size() >= sizeof head, "a result message of {} bytes", message->size());
-  std::memcpy(&head, message->data(), sizeof head);
-  if (message->size() == sizeof head) {
-    ++leaders_done_;
-  } else {
-    const auto* const text = reinterpret_cast<const char*>(message->data()) + sizeof head;
-    store(head.row, {text, message->size() - sizeof head}, head.prompt_tokens, head.generated_tokens);
-  }
-  return true;
-}
-
-void BatchJob::run() {
-  if (!session_.topology().is_leader()) return session_.engine().follow();
-  if (session_.is_root()) {
-    progress_.emplace(std::cerr, Progress::Options{.rows_total = num_rows(),
-                                                   .rows_resumed = journal_->num_resumed(),
-                                                   .is_terminal = stderr_is_terminal(),
-                                                   .plain_interval = std::chrono::seconds(settings_.progress_seconds)});
-  }
-  lead();
-  session_.engine().stop();
+  is_stepping = false;  // from here on a rank may wait for other replicas as long as they take
+  if (session_.is_root()) wait_for_other_leaders();
+  const bool was_stopped = world.all_reduce_max(was_stopped_) != 0;
+  const auto signal = static_cast<int>(world.all_reduce_max(StopSignals::received()));
+  if (session_.is_root()) store_->finish(was_stopped ? "stopped" : "running");
+  return was_stopped ? signal : 0;
 }
 
 void BatchJob::lead() {
-  // Text generated so far counts at once, prompts and rows when they are finished.
-  int64_t generated_of_finished_rows = 0;
-  const auto show = [&](const GenerationCounts& counts) {
-    ProgressCounts now = shown_;
-    now.generated_tokens += counts.generated_tokens - generated_of_finished_rows;
-    progress_->update(now);
-  };
+  if (session_.is_root())
+    store_->start(session_.topology().dp(), session_.topology().dp() * session_.sizing().engine.num_slots);
+  const TextModel& text = session_.text();
+  const ModelConfig& model = session_.checkpoint().config();
+  const auto fail = [&](const RowError& error) { deliver(error.index, RowKind::kError, format_error(error), 0, 0); };
+  RowSource source(*rows_, *counter_, finished_,
+                   {.job_seed = settings_.seed,
+                    .defaults = text.defaults,
+                    .lenient = settings_.lenient,
+                    .return_token_ids = settings_.return_token_ids},
+                   fail);
+  const PromptEncoder encoder(*text.tokenizer, model, text.chat_template ? &*text.chat_template : nullptr,
+                              session_.sizing().engine.max_sequence);
   GenerationLoop loop(
-      session_.engine(), *tokenizer_, session_.checkpoint().config(), [&] { return next_request(); },
-      [&](const Request& request, const Result& result) {
-        generated_of_finished_rows += result.completion_tokens;
-        deliver(request, result);
-      },
-      [&](const GenerationCounts& counts) {
-        if (!session_.is_root()) return;
-        while (receive()) {}
-        show(counts);
-      });
+      session_.engine(), *text.tokenizer, model, encoder, settings_.window,
+      {.next = [&] { return stop_.is_stopping() ? std::nullopt : source.next(); },
+       .answered =
+           [&](const Request& request, const Result& result) {
+             finished_generated_tokens_ += result.num_generated_tokens();
+             std::string line = formatter_->format(request, result);
+             if (static_cast<int64_t>(line.size()) > kMaxPayloadBytes)
+               return fail({request.index, request.custom_id, std::string(kResultTooLong),
+                            fmt::format("the result line has {} bytes; at most {}", line.size(), kMaxPayloadBytes)});
+             deliver(request.index, RowKind::kResult, std::move(line), result.num_prompt_tokens(),
+                     result.num_generated_tokens());
+           },
+       .failed = fail,
+       .goes_on = [&](const GenerationCounts& counts) { return step_done(counts); }});
   loop.run();
   counts_ = loop.counts();
-  if (!session_.is_root()) return mailbox_->send(make_message({}, ""));
+  was_stopped_ = stop_.is_stopping();
+  if (!session_.is_root())
+    send_row(*mailbox_, {.leader = session_.topology().replica(), .gauges = gauges(), .has_row = false});
+}
+
+bool BatchJob::step_done(const GenerationCounts& counts) {
+  if (session_.is_root()) {
+    while (receive()) {}
+    store_->set_gauges(session_.topology().replica(), gauges());
+    store_->show(counts.generated_tokens - finished_generated_tokens_);
+  }
+  return !stop_.is_stopping();
+}
+
+LeaderGauges BatchJob::gauges() const {
+  const Engine& engine = session_.engine();
+  return {engine.num_running(), engine.num_waiting(), engine.cache_slots_used()};
+}
+
+void BatchJob::deliver(int64_t row, RowKind kind, std::string line, int64_t prompt_tokens, int64_t generated_tokens) {
+  const RowMessage message{
+      session_.topology().replica(), gauges(), true, row, kind, prompt_tokens, generated_tokens, std::move(line)};
+  session_.is_root() ? store_->store(message) : send_row(*mailbox_, message);
+}
+
+bool BatchJob::receive() {
+  const std::optional<RowMessage> message = receive_row(*mailbox_);
+  if (!message) return false;
+  store_->set_gauges(message->leader, message->gauges);
+  if (message->has_row)
+    store_->store(*message);
+  else
+    ++leaders_done_;
+  return true;
+}
+
+void BatchJob::wait_for_other_leaders() {
   while (leaders_done_ < session_.topology().dp() - 1) {
     if (!receive()) std::this_thread::sleep_for(std::chrono::milliseconds(1));
-    show(counts_);
+    stop_.announce();
+    store_->show(0);
   }
-  progress_->finish(shown_);
-  journal_->flush();
 }
 
 void BatchJob::finalize() {
-  if (session_.is_root()) journal_->finalize();
+  run_phase(session_.world(), kExitFailure, [&] {
+    if (session_.is_root()) store_->finalize();
+  });
 }
 
 }  // namespace lockstep

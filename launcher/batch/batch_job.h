@@ -4,63 +4,71 @@
 // Ranks: the constructor and the functions marked so are collective over the world. Not thread-safe.
 #pragma once
 
-#include "core/text/tokenizer.h"
 #include "dist/mailbox.h"
 #include "dist/work_counter.h"
 #include "launcher/batch/generation_loop.h"
 #include "launcher/batch/job_settings.h"
-#include "launcher/batch/journal.h"
-#include "launcher/batch/progress.h"
-#include "launcher/batch/request_file.h"
+#include "launcher/batch/job_store.h"
+#include "launcher/batch/result_channel.h"
+#include "launcher/batch/result_format.h"
+#include "launcher/batch/row_index.h"
+#include "launcher/batch/row_source.h"
+#include "launcher/batch/stop_agreement.h"
 #include "launcher/session.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lockstep {
 
 class BatchJob {
  public:
-  /// Checks every row and opens the journal on rank 0, and tells all which rows are finished already.
+  /// Indexes the rows, opens the journal on rank 0, and tells all which rows are finished already.
   /// Ranks: collective. Throws: PhaseFailure on every rank.
   BatchJob(Session& session, const JobSettings& settings, std::unique_ptr<WorkCounter> counter,
            std::unique_ptr<Mailbox> mailbox);
 
-  /// Answers all rows that are not finished. Ranks: every rank calls; leaders work, the others follow.
-  void run();
-  /// Rank 0: writes the results file from the journal and removes the journal.
+  /// Answers all rows that are not finished, or stops earlier if a signal asks for it.
+  /// Ranks: collective; leaders work, the others follow. Returns the signal that stopped the job, 0 if all is done.
+  int run();
+  /// Writes the output files from the journal and removes the journal. Ranks: collective. Throws: PhaseFailure.
   void finalize();
 
-  int64_t num_rows() const { return requests_ ? requests_->size() : 0; }
-  int64_t num_resumed() const { return journal_ ? journal_->num_resumed() : 0; }
+  int64_t num_rows() const { return rows_ ? rows_->size() : 0; }
+  /// Rank 0.
+  const JobStore& store() const { return *store_; }
   /// Of this leader's own rows.
   const GenerationCounts& counts() const { return counts_; }
 
  private:
-  std::optional<Request> next_request();
-  void deliver(const Request& request, const Result& result);
-  void store(int64_t row, std::string_view line, int64_t prompt_tokens, int64_t generated_tokens);
-  /// Rank 0: takes what other leaders have sent. Returns false if there was nothing.
-  bool receive();
+  void open_files();
   void lead();
+  bool step_done(const GenerationCounts& counts);
+  void deliver(int64_t row, RowKind kind, std::string line, int64_t prompt_tokens, int64_t generated_tokens);
+  LeaderGauges gauges() const;
+  /// Rank 0: stores what other leaders have sent. Returns false if there was nothing.
+  bool receive();
+  void wait_for_other_leaders();
 
   Session& session_;
   const JobSettings& settings_;
   std::unique_ptr<WorkCounter> counter_;
   std::unique_ptr<Mailbox> mailbox_;
-  std::unique_ptr<Tokenizer> tokenizer_;
+  StopAgreement stop_;
   std::string model_name_;
-  std::optional<RequestFile> requests_;  // leaders
-  std::vector<std::byte> finished_;      // one byte a row: 1 = an earlier run answered it
-  int64_t next_row_ = 0, claimed_end_ = 0;
+  std::optional<RowIndex> rows_;              // leaders
+  std::vector<std::byte> finished_;           // one byte a row: 1 = an earlier run finished it
+  std::optional<ResultFormatter> formatter_;  // leaders
   GenerationCounts counts_;
+  bool was_stopped_ = false;
+  int64_t finished_generated_tokens_ = 0;  // of this leader's own finished rows
 
-  std::optional<Journal> journal_;  // rank 0, like all below
-  std::optional<Progress> progress_;
-  ProgressCounts shown_;
+  std::unique_ptr<JobStore> store_;  // rank 0, like all below
   int32_t leaders_done_ = 0;
 };
 

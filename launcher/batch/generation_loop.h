@@ -1,12 +1,14 @@
 // Turns requests into results: feeds the engine of one replica, turns its tokens into text, and ends each answer at an
 // end-of-sequence token, a stop string or its length. Runs on the replica's leader.
 //
-// Memory: a bounded window of requests is in the engine; the rest stays in the source. Not thread-safe.
+// A row that cannot be answered fails alone. Memory: a bounded window of requests is in the engine, which knows their
+// prompts and so what is wanted next; the rest stays in the source. Not thread-safe.
 #pragma once
 
 #include "core/checkpoint/model_config.h"
 #include "core/text/tokenizer.h"
 #include "launcher/batch/answer.h"
+#include "launcher/batch/prompt_encoder.h"
 #include "launcher/batch/request.h"
 #include "launcher/engine.h"
 
@@ -25,41 +27,56 @@ struct GenerationCounts {
 
 class GenerationLoop {
  public:
-  /// The next request to answer, or nothing when there is none left.
-  using Source = std::function<std::optional<Request>()>;
-  /// Takes a finished answer. Called in the order in which answers finish.
-  using Sink = std::function<void(const Request&, const Result&)>;
-  /// Called after every step.
-  using OnStep = std::function<void(const GenerationCounts&)>;
+  /// What the loop asks and tells. Answers come in the order in which they are complete.
+  struct Callbacks {
+    /// The next request, or nothing when there is none left.
+    std::function<std::optional<Request>()> next;
+    std::function<void(const Request&, const Result&)> answered;
+    std::function<void(const RowError&)> failed;
+    /// After every step; false ends the loop there, with rows unanswered.
+    std::function<bool(const GenerationCounts&)> goes_on = [](const GenerationCounts&) { return true; };
+  };
 
-  GenerationLoop(Engine& engine, const Tokenizer& tokenizer, const ModelConfig& model, Source source, Sink sink,
-                 OnStep on_step);
+  /// Keeps `window` sequences in the engine, or as many as run at once if that is more.
+  GenerationLoop(Engine& engine, const Tokenizer& tokenizer, const ModelConfig& model, const PromptEncoder& encoder,
+                 int64_t window, Callbacks callbacks);
 
-  /// Answers everything the source gives. Throws Error naming the row if its logits are not finite.
+  /// Answers everything the source gives.
   void run();
   const GenerationCounts& counts() const { return counts_; }
 
  private:
+  /// A row and what it has so far.
+  struct Row {
+    Request request;
+    Result result;
+    /// In the engine, by choice; nothing once the choice is complete.
+    std::vector<std::optional<SequenceId>> sequences;
+    int64_t num_open = 0;
+  };
+  struct OpenChoice {
+    std::shared_ptr<Row> row;
+    int64_t choice;
+    Answer answer;
+  };
+
   void fill();
+  void start(Request request);
+  void start_choice(const std::shared_ptr<Row>& row, int64_t choice);
+  void take_prompt_scores();
   void take(const SampledToken& sampled);
+  void complete(OpenChoice& open, SequenceId sequence);
+  void fail(const std::shared_ptr<Row>& row, std::string_view code, const std::string& message);
 
   Engine& engine_;
   const Tokenizer& tokenizer_;
   const ModelConfig& model_;
-  Source source_;
-  Sink sink_;
-  OnStep on_step_;
+  const PromptEncoder& encoder_;
+  size_t window_;
+  Callbacks callbacks_;
   bool source_is_empty_ = false;
-  std::unordered_map<SequenceId, std::unique_ptr<Answer>> answers_;
+  std::unordered_map<SequenceId, OpenChoice> open_;
   GenerationCounts counts_;
 };
-
-/// The ids of a request's prompt, with the tokenizer's special tokens around text.
-std::vector<TokenId> prompt_ids(const Tokenizer& tokenizer, const Request& request);
-
-/// What is wrong with a request for this model, "" if nothing: an empty prompt, an id outside the vocabulary, or a
-/// prompt that leaves no room for a token within `max_sequence`.
-std::string check_request(const Tokenizer& tokenizer, const ModelConfig& model, int64_t max_sequence,
-                          const Request& request);
 
 }  // namespace lockstep

@@ -10,10 +10,20 @@ class OptionSet;
 
 struct JobSettings {
   std::string input, output;
-  std::string summary;  // "" = none
+  std::string errors;         // "" = <output>.errors.jsonl
+  std::string journal;        // beside what the job's own files stand; "" = the output
+  std::string summary;        // "" = none
+  std::string status;         // "" = none
+  std::string chat_template;  // "" = the model's own
+  bool ignore_generation_config = false;
+  bool lenient = false;
+  bool report_cached_tokens = false;
   uint64_t seed = 0;
   bool return_token_ids = false;
   bool restart = false;
+  bool force_resume = false;
+  int64_t window = 0;  // 0 = twice as many as run at once
+  int64_t step_timeout_seconds = 600;
   int64_t progress_seconds = 10;
 
   void add_to(OptionSet& options);

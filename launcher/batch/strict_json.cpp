@@ -1,6 +1,6 @@
 #include "launcher/batch/strict_json.h"
 
-#include "core/error.h"
+#include "launcher/batch/row_fault.h"
 
 #include <cmath>
 #include <nlohmann/json.hpp>
@@ -10,10 +10,17 @@
 namespace lockstep {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 
-// No field of a request nests deeper than 3; the bound keeps recursive code (dump, destructors) off deep stacks.
-constexpr int kMaxDepth = 32;
+// Schemas of tools nest; the bound keeps recursive code (dump, destructors) off deep stacks.
+constexpr int kMaxDepth = 64;
+// An object that keeps its order looks keys up one by one.
+constexpr size_t kMaxKeys = 4096;
+
+template <class... Args>
+[[noreturn]] void refuse_text(fmt::format_string<Args...> format, Args&&... args) {
+  throw RowFault(kInvalidJson, fmt::format(format, std::forward<Args>(args)...));
+}
 
 /// The parser's own words without its prefix "[json.exception…] parse error at line 1, " and without raw input bytes.
 std::string reason_of(const Json::exception& error) {
@@ -29,14 +36,15 @@ std::string reason_of(const Json::exception& error) {
 Json parse_strict_json(std::string_view text, const std::string& where) {
   std::vector<std::unordered_set<std::string>> open_objects;
   const auto check = [&](int depth, Json::parse_event_t event, Json& value) {
-    LS_REQUIRE(FormatError, depth <= kMaxDepth, "{}JSON is nested deeper than {} levels", where, kMaxDepth);
+    if (depth > kMaxDepth) refuse_text("{}JSON is nested deeper than {} levels", where, kMaxDepth);
     if (event == Json::parse_event_t::object_start) {
       open_objects.emplace_back();
     } else if (event == Json::parse_event_t::object_end) {
       open_objects.pop_back();
     } else if (event == Json::parse_event_t::key) {
-      LS_REQUIRE(FormatError, open_objects.back().insert(value.get_ref<const std::string&>()).second,
-                 "{}key {} occurs twice in one object", where, show_json(value));
+      if (!open_objects.back().insert(value.get_ref<const std::string&>()).second)
+        refuse_text("{}key {} occurs twice in one object", where, show_json(value));
+      if (open_objects.back().size() > kMaxKeys) refuse_text("{}an object has more than {} keys", where, kMaxKeys);
     }
     return true;
   };
@@ -44,9 +52,9 @@ Json parse_strict_json(std::string_view text, const std::string& where) {
   try {
     document = Json::parse(text, check);
   } catch (const Json::exception& error) {
-    LS_THROW(FormatError, "{}not a JSON object in valid UTF-8: {}", where, reason_of(error));
+    refuse_text("{}not a JSON object in valid UTF-8: {}", where, reason_of(error));
   }
-  LS_REQUIRE(FormatError, document.is_object(), "{}expected a JSON object, found {}", where, show_json(document));
+  if (!document.is_object()) refuse_text("{}expected a JSON object, found {}", where, show_json(document));
   return document;
 }
 
@@ -58,7 +66,7 @@ std::string show_json(const Json& value) {
 }
 
 const Json* JsonFields::find(std::string_view key) const {
-  const auto found = object_.find(key);
+  const auto found = object_.find(std::string(key));
   return found == object_.end() || found->is_null() ? nullptr : &*found;
 }
 
@@ -97,11 +105,12 @@ std::optional<double> JsonFields::get_number(std::string_view key, double least,
 }
 
 void JsonFields::refuse(std::string_view key, std::string_view accepted) const {
-  LS_THROW(ConfigError, "{}{} is {}; accepted: {}", where_, key, show_json(object_.at(std::string(key))), accepted);
+  throw RowFault(kInvalidValue, fmt::format("{}{} is {}; accepted: {}", where_, key,
+                                            show_json(object_.at(std::string(key))), accepted));
 }
 
 void JsonFields::refuse_missing(std::string_view key, std::string_view accepted) const {
-  LS_THROW(ConfigError, "{}{} is missing; accepted: {}", where_, key, accepted);
+  throw RowFault(kMissingField, fmt::format("{}{} is missing; accepted: {}", where_, key, accepted));
 }
 
 }  // namespace lockstep

@@ -39,7 +39,8 @@ double JobSummary::generated_tokens_per_wall_second() const { return per_second(
 
 std::string format_summary_text(const JobSummary& s) {
   std::string text;
-  text += fmt::format("rows       {} total: {} done now, {} resumed\n", s.rows_total, s.rows_done, s.rows_resumed);
+  text += fmt::format("rows       {} total: {} done now, {} resumed, {} failed\n", s.rows_total, s.rows_done,
+                      s.rows_resumed, s.rows_failed);
   text += fmt::format("tokens     {} prompt ({} from cache), {} generated, in {} steps\n", s.prompt_tokens,
                       s.cached_tokens, s.generated_tokens, s.steps);
   text +=
@@ -66,7 +67,8 @@ std::string format_summary_json(const JobSummary& s) {
       {"tensor_parallel", s.tensor_parallel},
       {"data_parallel", s.data_parallel},
       {"threads_per_rank", s.threads_per_rank},
-      {"rows", {{"total", s.rows_total}, {"resumed", s.rows_resumed}, {"done", s.rows_done}}},
+      {"rows",
+       {{"total", s.rows_total}, {"resumed", s.rows_resumed}, {"done", s.rows_done}, {"failed", s.rows_failed}}},
       {"tokens", {{"prompt", s.prompt_tokens}, {"cached", s.cached_tokens}, {"generated", s.generated_tokens}}},
       {"steps", s.steps},
       {"seconds",

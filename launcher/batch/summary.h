@@ -25,6 +25,8 @@ struct JobSummary {
   int64_t rows_resumed = 0;
   /// Finished by this run.
   int64_t rows_done = 0;
+  /// Of all finished ones, those that have an error instead of an answer.
+  int64_t rows_failed = 0;
 
   /// Of this run. Cached tokens are prompt tokens that were not computed again.
   int64_t prompt_tokens = 0;

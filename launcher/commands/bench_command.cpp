@@ -127,7 +127,7 @@ int bench_command(const MpiEnvironment& mpi, Communicator& world, const std::vec
         bench.prompt_tokens + bench.generate_tokens + prefill_steps(most, bench, settings.schedule.max_step_tokens);
   }
 
-  Session session(mpi, world, settings);
+  Session session(mpi, world, settings, std::nullopt);  // no text
   if (!session.topology().is_leader()) {
     session.engine().follow();
     return 0;

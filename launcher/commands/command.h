@@ -10,9 +10,11 @@ namespace lockstep {
 class Communicator;
 class MpiEnvironment;
 
-// Exit codes, the same on every rank.
+// Exit codes, the same on every rank. A job that a signal stopped ends with 128 and the signal's number.
 inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
+inline constexpr int kExitRowErrors = 3;
+inline constexpr int kExitSignalBase = 128;
 
 struct Command {
   const char* name;

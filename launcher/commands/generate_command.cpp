@@ -1,5 +1,6 @@
 #include "core/buffer.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "dist/comm/mpi/mpi_mailbox.h"
 #include "dist/comm/mpi/mpi_work_counter.h"
 #include "launcher/batch/batch_job.h"
@@ -8,6 +9,7 @@
 #include "launcher/commands/command.h"
 #include "launcher/commands/parse.h"
 #include "launcher/phase.h"
+#include "launcher/runtime/stop_signals.h"
 #include "launcher/session.h"
 
 #include <chrono>
@@ -54,9 +56,10 @@ JobSummary make_summary(const Session& session, const BatchJob& job, std::span<c
   summary.tensor_parallel = session.topology().tp();
   summary.data_parallel = session.topology().dp();
   summary.threads_per_rank = session.runtime().num_threads();
-  summary.rows_total = job.num_rows();
-  summary.rows_resumed = job.num_resumed();
-  summary.rows_done = job.num_rows() - job.num_resumed();
+  summary.rows_total = job.store().num_rows();
+  summary.rows_resumed = job.store().num_resumed();
+  summary.rows_done = job.store().num_finished() - job.store().num_resumed();
+  summary.rows_failed = job.store().num_failed();
   summary.load_seconds = session.load_seconds();
   for (const RankFigures& rank : ranks) {
     summary.prompt_tokens += rank.prompt_tokens;
@@ -70,6 +73,14 @@ JobSummary make_summary(const Session& session, const BatchJob& job, std::span<c
     summary.peak_device_bytes.push_back(rank.peak_device_bytes);
   }
   return summary;
+}
+
+void tell_outcome(const JobStore& store, int signal) {
+  if (signal != 0)
+    log_warn("stopped by {}: {} of {} rows are finished and kept in {}; the same command goes on with the rest",
+             signal_name(signal), store.num_finished(), store.num_rows(), store.journal_file().string());
+  else if (store.num_failed() > 0)
+    log_warn("{} of {} rows failed: see {}", store.num_failed(), store.num_rows(), store.errors_file().string());
 }
 
 }  // namespace
@@ -92,10 +103,11 @@ int generate_command(const MpiEnvironment& mpi, Communicator& world, const std::
   };
   if (const auto code = parse_or_print(world, options, arguments, check)) return *code;
 
-  Session session(mpi, world, settings);
+  const StopSignals signals;
+  Session session(mpi, world, settings, TextOptions{job_settings.chat_template, job_settings.ignore_generation_config});
   BatchJob job(session, job_settings, make_mpi_work_counter(mpi), make_mpi_mailbox(mpi));
-  job.run();
-  run_phase(world, kExitFailure, [&] { job.finalize(); });
+  const int signal = job.run();
+  if (signal == 0) job.finalize();
 
   const RankFigures mine = figures_of(session, job);
   std::vector<RankFigures> all(static_cast<size_t>(world.size()));
@@ -106,8 +118,11 @@ int generate_command(const MpiEnvironment& mpi, Communicator& world, const std::
     summary.wall_seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
     std::fputs(format_summary_text(summary).c_str(), stderr);
     if (!job_settings.summary.empty()) write_summary(job_settings.summary, summary);
+    tell_outcome(job.store(), signal);
   });
-  return 0;
+  if (signal != 0) return kExitSignalBase + signal;
+  const int64_t num_failed = world.all_reduce_max(session.is_root() ? job.store().num_failed() : 0);
+  return num_failed > 0 ? kExitRowErrors : 0;
 }
 
 }  // namespace lockstep

@@ -1,29 +1,48 @@
 #include "launcher/batch/request_parser.h"
 
-#include "tests/support/expect_throw.h"
+#include "core/text/chat_template.h"
+#include "launcher/batch/row_fault.h"
+
+#include <gtest/gtest.h>
 
 namespace lockstep {
 namespace {
 
-using testing_support::expect_throw;
+const RowPosition kPosition{7, 5};
 
-const RowPosition kPosition{"in.jsonl", 7, 5};
-
-Request parse(std::string_view line) { return parse_request(line, kPosition); }
+Request parse(std::string_view line, const ParseOptions& options = {}) {
+  const auto parsed = parse_request(line, kPosition, options);
+  if (const auto* error = std::get_if<RowError>(&parsed)) {
+    ADD_FAILURE() << line << " is refused: " << error->message;
+    return {};
+  }
+  return std::get<Request>(parsed);
+}
 
 /// A short row with one more field.
 std::string with(std::string_view field) { return "{\"prompt\":\"hi\"," + std::string(field) + "}"; }
+std::string chat_with(std::string_view field) {
+  return "{\"messages\":[{\"role\":\"user\",\"content\":\"hi\"}]," + std::string(field) + "}";
+}
 
-template <class ErrorType = ConfigError>
-void expect_refused(std::string_view line, std::vector<std::string_view> parts) {
+/// The row's error has the code and all parts in its message.
+void expect_refused(std::string_view line, std::string_view code, std::vector<std::string_view> parts) {
   SCOPED_TRACE(line);
-  parts.push_back("in.jsonl:7: ");
-  expect_throw<ErrorType>([&] { parse(line); }, parts);
+  const auto parsed = parse_request(line, kPosition);
+  ASSERT_TRUE(std::holds_alternative<RowError>(parsed));
+  const RowError& error = std::get<RowError>(parsed);
+  EXPECT_EQ(error.code, code) << error.message;
+  EXPECT_EQ(error.index, 5);
+  parts.push_back("line 7: ");
+  for (const std::string_view part : parts) EXPECT_NE(error.message.find(part), error.message.npos) << error.message;
+}
+void expect_refused(std::string_view line, std::vector<std::string_view> parts) {
+  expect_refused(line, kInvalidValue, std::move(parts));
 }
 
 TEST(RequestParser, ShortRowHasDocumentedDefaults) {
   const Request r = parse(R"({"prompt":"hi"})");
-  EXPECT_EQ(std::get<std::string>(r.prompt), "hi");
+  EXPECT_EQ(std::get<std::string>(r.prompts.at(0)), "hi");
   EXPECT_EQ(r.index, 5);
   EXPECT_EQ(r.custom_id, "request-7");
   EXPECT_EQ(r.model, "");
@@ -42,9 +61,10 @@ TEST(RequestParser, ShortRowReadsEveryField) {
   const Request r = parse(
       R"({"prompt":[1,0,2147483647],"custom_id":"a","max_tokens":3,"temperature":0.5,"top_k":40,"top_p":0.9,)"
       R"("min_p":0.05,"repetition_penalty":1.1,"seed":18446744073709551615,"stop":["\n\n","Ende"],"ignore_eos":true,)"
-      R"("return_token_ids":true,"model":"m","user":"u","stream":false})");
+      R"("return_token_ids":true,"model":"m","user":"u","stream":false,"n":3,"min_tokens":2,"stop_token_ids":[4,5],"presence_penalty":0.5,)"
+      R"("frequency_penalty":-0.25,"logit_bias":{"7":-100,"3":1.5},"logprobs":2,"prompt_logprobs":1,"echo":true})");
   const std::vector<TokenId> ids{TokenId(1), TokenId(0), TokenId(2147483647)};
-  EXPECT_EQ(std::get<std::vector<TokenId>>(r.prompt), ids);
+  EXPECT_EQ(std::get<std::vector<TokenId>>(r.prompts.at(0)), ids);
   EXPECT_EQ(r.custom_id, "a");
   EXPECT_EQ(r.max_tokens, 3);
   EXPECT_EQ(r.sampling.temperature, 0.5);
@@ -57,6 +77,51 @@ TEST(RequestParser, ShortRowReadsEveryField) {
   EXPECT_TRUE(r.ignore_eos);
   EXPECT_TRUE(r.return_token_ids);
   EXPECT_EQ(r.model, "m");
+  EXPECT_EQ(r.n, 3);
+  EXPECT_EQ(r.sampling.min_tokens, 2);
+  EXPECT_EQ(r.stop_token_ids, (std::vector<TokenId>{TokenId(4), TokenId(5)}));
+  EXPECT_EQ(r.sampling.presence_penalty, 0.5);
+  EXPECT_EQ(r.sampling.frequency_penalty, -0.25);
+  ASSERT_EQ(r.sampling.logit_bias.size(), 2U);
+  EXPECT_EQ(r.sampling.logit_bias[0].token, TokenId(3));
+  EXPECT_EQ(r.sampling.logit_bias[1].bias, -100.0F);
+  EXPECT_EQ(r.sampling.logprobs, 2);
+  EXPECT_EQ(r.sampling.prompt_logprobs, 2) << "echo and logprobs ask for more than prompt_logprobs";
+  EXPECT_TRUE(r.echo);
+  EXPECT_TRUE(r.lists_prompt_scores);
+}
+
+TEST(RequestParser, ListsOfPrompts) {
+  const Request r = parse(R"({"prompt":["a",[1,2],"c"],"n":2})");
+  ASSERT_EQ(r.prompts.size(), 3U);
+  EXPECT_EQ(std::get<std::string>(r.prompts[2]), "c");
+  EXPECT_EQ(std::get<std::vector<TokenId>>(r.prompts[1]).size(), 2U);
+  EXPECT_EQ(r.num_choices(), 6);
+}
+
+TEST(RequestParser, MaxTokens) {
+  EXPECT_EQ(parse(with(R"("max_completion_tokens":9)")).max_tokens, 9);
+  EXPECT_EQ(parse(with(R"("max_completion_tokens":9,"max_tokens":9)")).max_tokens, 9);
+  expect_refused(with(R"("max_completion_tokens":9,"max_tokens":8)"), {"max_completion_tokens is 9"});
+  EXPECT_EQ(parse(with(R"("max_tokens":0,"echo":true,"logprobs":0)")).max_tokens, 0);
+  EXPECT_EQ(parse(chat_with(R"("n":1)")).max_tokens, std::nullopt) << "a chat goes on as long as there is room";
+  expect_refused(with(R"("max_tokens":4,"min_tokens":5)"), {"min_tokens is 5; accepted: at most max_tokens (4)"});
+  ParseOptions options;
+  options.defaults.max_tokens = 77;
+  EXPECT_EQ(parse(with(R"("n":1)"), options).max_tokens, 77);
+  EXPECT_EQ(parse(with(R"("max_tokens":5)"), options).max_tokens, 5);
+}
+
+TEST(RequestParser, RowsOverrideTheDefaults) {
+  ParseOptions options;
+  options.defaults.sampling.temperature = 0.6;
+  options.defaults.sampling.top_k = 20;
+  options.return_token_ids = true;
+  const Request r = parse(with(R"("top_k":5)"), options);
+  EXPECT_EQ(r.sampling.temperature, 0.6);
+  EXPECT_EQ(r.sampling.top_k, 5);
+  EXPECT_TRUE(r.return_token_ids);
+  EXPECT_EQ(parse(with(R"("temperature":0)"), options).sampling.temperature, 0.0);
 }
 
 TEST(RequestParser, BatchRowReadsItsBody) {
@@ -64,7 +129,7 @@ TEST(RequestParser, BatchRowReadsItsBody) {
       R"({"custom_id":"x","method":"POST","url":"/v1/completions","body":{"model":"m","prompt":"p","max_tokens":2,"n":1}})");
   EXPECT_EQ(r.custom_id, "x");
   EXPECT_EQ(r.model, "m");
-  EXPECT_EQ(std::get<std::string>(r.prompt), "p");
+  EXPECT_EQ(std::get<std::string>(r.prompts.at(0)), "p");
   EXPECT_EQ(r.max_tokens, 2);
 }
 
@@ -82,8 +147,8 @@ TEST(RequestParser, AcceptsEdgesOfRanges) {
   EXPECT_EQ(parse(with(R"("seed":-1)")).sampling.seed, UINT64_MAX);
   EXPECT_EQ(parse(with(R"("stop":"x")")).stop, std::vector<std::string>{"x"});
   EXPECT_TRUE(parse(with(R"("stop":[])")).stop.empty());
-  EXPECT_EQ(std::get<std::string>(parse(R"({"prompt":""})").prompt), "");
-  EXPECT_EQ(std::get<std::string>(parse("{\"prompt\":\"\xC3\xA9\\u00e9\\u0000\"}").prompt),
+  EXPECT_EQ(std::get<std::string>(parse(R"({"prompt":""})").prompts.at(0)), "");
+  EXPECT_EQ(std::get<std::string>(parse("{\"prompt\":\"\xC3\xA9\\u00e9\\u0000\"}").prompts.at(0)),
             std::string("\xC3\xA9\xC3\xA9\0", 5));
 }
 
@@ -108,14 +173,15 @@ TEST(RequestParser, RefusesValuesOutOfRangeNamingThem) {
 }
 
 TEST(RequestParser, RefusesBadPrompts) {
-  expect_refused("{}", {"prompt is missing; accepted: a string or a non-empty list of token ids"});
-  expect_refused(R"({"prompt":null})", {"prompt is missing"});
+  expect_refused("{}", kMissingField, {"prompt is missing; accepted: a string, a non-empty list of token ids"});
+  expect_refused(R"({"prompt":null})", kMissingField, {"prompt is missing"});
   expect_refused(R"({"prompt":[]})", {"prompt is []"});
   expect_refused(R"({"prompt":3})", {"prompt is 3"});
-  expect_refused(R"({"prompt":["a"]})", {"prompt[0] is \"a\""});
+  expect_refused(R"({"prompt":["a",7]})", {"prompt[1] is 7"});
+  expect_refused(R"({"prompt":["a",[]]})", {"prompt[1] is []"});
   expect_refused(R"({"prompt":[1,-2]})", {"prompt[1] is -2"});
   expect_refused(R"({"prompt":[1,2147483648]})", {"prompt[1] is 2147483648"});
-  expect_refused(R"({"prompt":[[1]]})", {"prompt[0] is [1]"});
+  expect_refused(R"({"prompt":[[1],["a"]]})", {"prompt[1][0] is \"a\""});
 }
 
 TEST(RequestParser, RefusesBadStops) {
@@ -129,34 +195,98 @@ TEST(RequestParser, RefusesBadStops) {
 }
 
 TEST(RequestParser, RefusesUnknownAndUnsupportedFieldsByName) {
-  expect_refused(with(R"("max_token":5)"), {"unknown key \"max_token\"", "max_tokens", "custom_id"});
-  expect_refused(with(R"("n":2)"), {"n is 2, which is not supported; accepted: 1"});
-  expect_refused(with(R"("best_of":4)"), {"best_of is 4"});
-  expect_refused(with(R"("echo":true)"), {"echo is true, which is not supported; accepted: false"});
-  expect_refused(with(R"("logprobs":0)"), {"logprobs is 0"});
-  expect_refused(with(R"("stream":true)"), {"stream is true"});
-  expect_refused(with(R"("suffix":"x")"), {"suffix is \"x\""});
-  expect_refused(with(R"("presence_penalty":0.5)"), {"presence_penalty is 0.5"});
-  expect_refused(with(R"("logit_bias":{"5":1})"), {"logit_bias"});
-  expect_refused(R"({"messages":[{"role":"user","content":"x"}]})", {"messages: chat requests are not supported"});
-  EXPECT_NO_THROW(parse(with(R"("presence_penalty":0.0,"frequency_penalty":0,"logit_bias":{},"echo":false)")));
+  expect_refused(with(R"("max_token":5)"), kUnknownField, {"unknown key \"max_token\"", "max_tokens"});
+  expect_refused(with(R"("best_of":4)"), kUnsupportedField, {"best_of is 4, which is not supported; accepted: 1"});
+  expect_refused(with(R"("stream":true)"), kUnsupportedField, {"stream is true"});
+  expect_refused(with(R"("suffix":"x")"), kUnsupportedField, {"suffix is \"x\""});
+  expect_refused(with(R"("response_format":{"type":"json_object"})"), kUnsupportedField, {"response_format"});
+  expect_refused(with(R"("top_logprobs":2)"), kUnknownField, {"top_logprobs"});
+  expect_refused(chat_with(R"("prompt":"x")"), kUnknownField, {"prompt"});
+  expect_refused(chat_with(R"("echo":true)"), kUnsupportedField, {"echo is true"});
+  parse(with(R"("best_of":1,"stream":null,"response_format":{"type":"text"},"metadata":{"a":1},"store":true)"));
+}
+
+TEST(RequestParser, LenientRowsPassOverWhatIsNotSupported) {
+  const auto parsed = parse_request(with(R"("max_token":5,"stream":true,"best_of":1)"), kPosition, {.lenient = true});
+  EXPECT_EQ(std::get<Request>(parsed).ignored_fields, (std::vector<std::string>{"max_token", "stream"}));
+  EXPECT_TRUE(std::holds_alternative<RowError>(parse_request(with(R"("n":0)"), kPosition, {.lenient = true})))
+      << "a wrong value is not a field that is unknown";
+}
+
+TEST(RequestParser, RefusesBadRanges) {
+  expect_refused(with(R"("n":0)"), {"n is 0; accepted: an integer from 1 to 128"});
+  expect_refused(with(R"("presence_penalty":2.5)"), {"presence_penalty is 2.5; accepted: a number from -2 to 2"});
+  expect_refused(with(R"("frequency_penalty":"a")"), {"frequency_penalty is \"a\""});
+  expect_refused(with(R"("logit_bias":{"x":1})"), {"logit_bias[\"x\"] is 1"});
+  expect_refused(with(R"("logit_bias":{"5":101})"), {"logit_bias[\"5\"] is 101"});
+  expect_refused(with(R"("logit_bias":{"5":1,"05":2})"), {"each token id once"});
+  expect_refused(with(R"("logit_bias":[1])"), {"logit_bias is [1]"});
+  expect_refused(with(R"("logprobs":21)"), {"logprobs is 21; accepted: an integer from 0 to 20"});
+  expect_refused(with(R"("stop_token_ids":[-1])"), {"stop_token_ids[0] is -1"});
+  expect_refused(chat_with(R"("logprobs":5)"), {"logprobs is 5; accepted: true or false"});
+  expect_refused(chat_with(R"("top_logprobs":5)"), {"top_logprobs is 5"});
+}
+
+TEST(RequestParser, ChatRows) {
+  const Request r =
+      parse(R"({"custom_id":"c","method":"POST","url":"/v1/chat/completions","body":{"model":"m","messages":[)"
+            R"({"role":"system","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]},)"
+            R"({"role":"assistant","content":null,"tool_calls":[{"id":"1","type":"function","function":{"name":"f",)"
+            R"("arguments":"{\"z\":1,\"a\":[2]}"}}]},{"role":"user","content":"x","name":"n"}],"logprobs":true,)"
+            R"("top_logprobs":3,"tools":[{"type":"function","function":{"name":"f"}}],"tool_choice":"auto",)"
+            R"("chat_template_kwargs":{"enable_thinking":false},"add_generation_prompt":false}})");
+  EXPECT_EQ(r.endpoint, Endpoint::kChatCompletions);
+  EXPECT_FALSE(r.add_special_tokens);
+  EXPECT_EQ(r.sampling.logprobs, 3);
+  ASSERT_TRUE(r.chat);
+  EXPECT_EQ(r.chat->messages[0]["content"], "a\nb");
+  EXPECT_EQ(r.chat->messages[1]["tool_calls"][0]["function"]["arguments"].dump(), R"({"z":1,"a":[2]})");
+  EXPECT_EQ(r.chat->messages[2]["name"], "n");
+  EXPECT_EQ(r.chat->tools.size(), 1U);
+  EXPECT_EQ(r.chat->extra["enable_thinking"], false);
+  EXPECT_FALSE(r.chat->add_generation_prompt);
+}
+
+TEST(RequestParser, ToolsAreLeftOutWhereTheRowForbidsThem) {
+  EXPECT_TRUE(parse(chat_with(R"("tools":[{"type":"function"}],"tool_choice":"none")")).chat->tools.is_null());
+  expect_refused(chat_with(R"("tools":[{}],"tool_choice":"required")"), kUnsupportedField, {"tool_choice"});
+  expect_refused(chat_with(R"("tools":{})"), {"tools is {}"});
+}
+
+TEST(RequestParser, RefusesBadConversations) {
+  const auto of = [](std::string_view message) { return "{\"messages\":[" + std::string(message) + "]}"; };
+  expect_refused(of(""), {"messages is []"});
+  expect_refused(of("3"), {"messages[0] is 3"});
+  expect_refused(of(R"({"content":"x"})"), kMissingField, {"messages[0].role is missing"});
+  expect_refused(of(R"({"role":"user"})"), kMissingField, {"messages[0].content is missing"});
+  expect_refused(of(R"({"role":"user","content":5})"), {"messages[0].content is 5"});
+  expect_refused(of(R"({"role":"user","content":[{"type":"image_url","image_url":{}}]})"), kUnsupportedField,
+                 {"messages[0].content[0]"});
+  expect_refused(of(R"({"role":"assistant","tool_calls":[{"function":{"arguments":"{"}}]})"), kInvalidJson,
+                 {"messages[0].tool_calls[0].function.arguments"});
 }
 
 TEST(RequestParser, RefusesBadBatchRows) {
-  expect_refused(R"({"custom_id":"x","method":"POST","url":"/v1/chat/completions","body":{"messages":[]}})",
-                 {"url is \"/v1/chat/completions\": chat requests are not supported", "/v1/completions"});
-  expect_refused(R"({"custom_id":"x","method":"POST","url":"/v1/embeddings","body":{}})",
+  expect_refused(R"({"custom_id":"x","method":"POST","url":"/v1/embeddings","body":{}})", kUnsupportedUrl,
                  {"url is \"/v1/embeddings\"; accepted: \"/v1/completions\""});
   expect_refused(R"({"custom_id":"x","method":"GET","url":"/v1/completions","body":{}})", {"method is \"GET\""});
-  expect_refused(R"({"method":"POST","url":"/v1/completions","body":{"prompt":"p"}})", {"custom_id is missing"});
-  expect_refused(R"({"custom_id":"x","method":"POST","body":{"prompt":"p"}})", {"url is missing"});
-  expect_refused(R"({"custom_id":"x","method":"POST","url":"/v1/completions"})", {"body is missing"});
+  expect_refused(R"({"method":"POST","url":"/v1/completions","body":{"prompt":"p"}})", kMissingField,
+                 {"custom_id is missing"});
+  expect_refused(R"({"custom_id":"x","method":"POST","body":{"prompt":"p"}})", kMissingField, {"url is missing"});
+  expect_refused(R"({"custom_id":"x","method":"POST","url":"/v1/completions"})", kMissingField, {"body is missing"});
   expect_refused(R"({"custom_id":"x","method":"POST","url":"/v1/completions","body":[]})", {"body is []"});
   expect_refused(R"({"custom_id":"x","url":"/v1/completions","body":{"prompt":"p","top_p":2}})", {"body.top_p is 2"});
-  expect_refused(R"({"custom_id":"x","url":"/v1/completions","body":{"prompt":"p"},"prompt":"q"})",
+  expect_refused(R"({"custom_id":"x","url":"/v1/completions","body":{"prompt":"p"},"prompt":"q"})", kUnknownField,
                  {"unknown key \"prompt\""});
-  expect_refused(R"({"custom_id":"x","url":"/v1/completions","body":{"prompt":"p","custom_id":"y"}})",
+  expect_refused(R"({"custom_id":"x","url":"/v1/completions","body":{"prompt":"p","custom_id":"y"}})", kUnknownField,
                  {"body.unknown key \"custom_id\""});
+  expect_refused("{\"prompt\":", kInvalidJson, {"not a JSON object"});
+}
+
+TEST(RequestParser, ErrorsKeepTheNameOfTheirRow) {
+  const auto parsed = parse_request(R"({"custom_id":"mine","prompt":5})", kPosition);
+  EXPECT_EQ(std::get<RowError>(parsed).custom_id, "mine");
+  EXPECT_EQ(std::get<RowError>(parse_request("{", kPosition)).custom_id, "request-7");
 }
 
 TEST(RequestParser, DefaultSeedsDifferByRowAndJob) {

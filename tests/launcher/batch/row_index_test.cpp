@@ -1,6 +1,5 @@
 #include "launcher/batch/row_index.h"
 
-#include "launcher/batch/request_file.h"
 #include "tests/support/expect_throw.h"
 #include "tests/support/temporary_directory.h"
 
@@ -78,9 +77,8 @@ TEST_F(RowIndexTest, RowsMayCrossReadingChunks) {
   EXPECT_EQ(open(content + content).first_with_same_id(static_cast<int64_t>(rows.size()) + 2), 2);
 }
 
-TEST_F(RowIndexTest, DigestFollowsContentAndIsThatOfTheRequestFile) {
+TEST_F(RowIndexTest, DigestFollowsContent) {
   const Hash128 one = open("{\"prompt\":\"a\"}\n").digest();
-  EXPECT_EQ(RequestFile(path_).digest(), one);
   EXPECT_EQ(open("{\"prompt\":\"a\"}\n").digest(), one);
   EXPECT_NE(open("{\"prompt\":\"a\"}").digest(), one);
   EXPECT_NE(open("{\"prompt\":\"b\"}\n").digest(), one);

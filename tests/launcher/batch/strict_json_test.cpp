@@ -1,5 +1,6 @@
 #include "launcher/batch/strict_json.h"
 
+#include "launcher/batch/row_fault.h"
 #include "tests/support/expect_throw.h"
 
 #include <nlohmann/json.hpp>
@@ -12,7 +13,7 @@ using testing_support::expect_throw;
 void expect_format_error(std::string_view text, std::vector<std::string_view> parts) {
   SCOPED_TRACE(text);
   parts.push_back("f:1: ");
-  expect_throw<FormatError>([&] { parse_strict_json(text, "f:1: "); }, parts);
+  expect_throw<RowFault>([&] { parse_strict_json(text, "f:1: "); }, parts);
 }
 
 TEST(StrictJson, RefusesTextThatIsNoObject) {
@@ -42,7 +43,17 @@ TEST(StrictJson, RefusesRepeatedKeys) {
 
 TEST(StrictJson, RefusesDeepNesting) {
   const std::string deep = "{\"a\":" + std::string(100000, '[') + std::string(100000, ']') + "}";
-  expect_throw<FormatError>([&] { parse_strict_json(deep, "f:1: "); }, {"nested deeper than 32"});
+  expect_throw<RowFault>([&] { parse_strict_json(deep, "f:1: "); }, {"nested deeper than 64"});
+}
+
+TEST(StrictJson, RefusesObjectsOfVeryManyKeys) {
+  std::string text = "{\"k\":0";
+  for (int i = 0; i < 5000; ++i) text += ",\"" + std::to_string(i) + "\":0";
+  expect_throw<RowFault>([&] { parse_strict_json(text + "}", "f:1: "); }, {"more than 4096 keys"});
+}
+
+TEST(StrictJson, KeepsTheOrderOfKeys) {
+  EXPECT_EQ(parse_strict_json(R"({"b":1,"a":2})", "").dump(), R"({"b":1,"a":2})");
 }
 
 TEST(StrictJson, ShowsLongValuesShortened) {

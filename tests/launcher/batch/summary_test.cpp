@@ -47,7 +47,7 @@ TEST(Summary, RatesUseTheTimeOfTheirSteps) {
 
 TEST(Summary, TextNamesWhatAPersonAsksFirst) {
   const std::string text = format_summary_text(example());
-  for (const char* part : {"10 total: 6 done now, 4 resumed", "1000 prompt (200 from cache), 90 generated",
+  for (const char* part : {"10 total: 6 done now, 4 resumed, 0 failed", "1000 prompt (200 from cache), 90 generated",
                            "200.0 prompt tok/s", "15s wall", "3.00 GiB (rank 1)", "4 ranks (tensor parallel 2"})
     EXPECT_NE(text.find(part), text.npos) << part << " is not in\n" << text;
   EXPECT_NE(format_summary_text(JobSummary{}).find("not measured"), text.npos);

@@ -107,18 +107,23 @@ class BadInput(cli.CliTest):
 
     # --- rows ----------------------------------------------------------------------------------------------------------
 
-    def test_overlong_prompt(self):
-        rows = cli.write_rows(self.directory / "long.jsonl", [GOOD_ROW, {"prompt": [5] * 1024}])
-        self.refuse("long.jsonl:2", "1024", "1023", rows=rows)
+    def answer_with_errors(self, rows, codes, ranks=2):
+        """Runs a job whose bad rows get error rows with these codes, in order; the good ones are answered."""
+        done = cli.run(ranks, "generate", "--model", self.model, "--input", rows, "--output", self.output)
+        self.assertEqual(done.returncode, 3, done.stderr)
+        errors = cli.read_rows(self.directory / "out.jsonl.errors.jsonl")
+        self.assertEqual([row["error"]["code"] for row in errors], codes)
+        return errors
 
-    def test_invalid_json_row(self):
+    def test_bad_rows_do_not_keep_good_ones_from_their_answers(self):
         rows = self.directory / "bad.jsonl"
-        rows.write_text(json.dumps(GOOD_ROW) + '\n{"prompt": "x"\n')
-        self.refuse("bad.jsonl:2", rows=rows)
-
-    def test_unknown_row_key(self):
-        rows = cli.write_rows(self.directory / "bad.jsonl", [{"prompt": "x", "max_tokns": 3}])
-        self.refuse("bad.jsonl:1", "max_tokns", rows=rows)
+        rows.write_text(json.dumps({"prompt": [5] * 1024}) + "\n\n" + json.dumps(GOOD_ROW) + '\n{"prompt": "x"\n' +
+                        json.dumps({"prompt": "x", "max_tokns": 3}) + "\n")
+        errors = self.answer_with_errors(rows, ["context_length_exceeded", "invalid_json", "unknown_field"])
+        self.assertIn("1023", errors[0]["error"]["message"])
+        self.assertIn("line 4", errors[1]["error"]["message"])
+        self.assertIn("max_tokns", errors[2]["error"]["message"])
+        self.assertEqual([row["custom_id"] for row in cli.read_rows(self.output)], ["request-3"])
 
     def test_empty_file(self):
         rows = self.directory / "empty.jsonl"

@@ -3,6 +3,7 @@ import json
 import os
 import pathlib
 import shutil
+import struct
 import subprocess
 import tempfile
 import unittest
@@ -43,6 +44,25 @@ def make_model(directory, **shape):
     return directory
 
 
+def poison_token(model, token):
+    """Makes the embedding of one token of an F32 model NaN: rows that hold it have no finite logits."""
+    path = next(model.glob("*.safetensors"))
+    data = bytearray(path.read_bytes())
+    begin = 8 + struct.unpack("<Q", data[:8])[0]
+    tensor = json.loads(data[8:begin])["model.embed_tokens.weight"]
+    if tensor["dtype"] != "F32":
+        raise ValueError(tensor["dtype"])
+    row_bytes = 4 * tensor["shape"][1]
+    at = begin + tensor["data_offsets"][0] + token * row_bytes
+    data[at:at + row_bytes] = struct.pack("<f", float("nan")) * tensor["shape"][1]
+    path.write_bytes(data)
+
+
+def shared_data():
+    """Real data outside the repository; tests that need it skip, visibly, without it."""
+    return pathlib.Path(os.environ.get("LOCKSTEP_SHARED_DATA", SOURCE.parent / "shared" / "data"))
+
+
 def write_rows(path, rows):
     path.write_text("".join(json.dumps(row) + "\n" for row in rows))
     return path
@@ -59,10 +79,10 @@ class CliTest(unittest.TestCase):
         self.directory = pathlib.Path(tempfile.mkdtemp(prefix="lockstep-test-"))
         self.addCleanup(shutil.rmtree, self.directory, ignore_errors=True)
 
-    def generate(self, ranks, model, rows, *arguments, output="out.jsonl"):
-        """Runs a job that must succeed; returns the bytes of its output."""
+    def generate(self, ranks, model, rows, *arguments, output="out.jsonl", code=0):
+        """Runs a job that must end with `code`; returns the bytes of its output."""
         rows = rows if isinstance(rows, pathlib.Path) else write_rows(self.directory / "in.jsonl", rows)
         out = self.directory / output
         done = run(ranks, "generate", "--model", model, "--input", rows, "--output", out, "--restart", *arguments)
-        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertEqual(done.returncode, code, done.stderr)
         return out.read_bytes()

@@ -1,0 +1,39 @@
+#include "launcher/batch/job_manifest.h"
+
+#include "dist/sharding.h"
+
+namespace lockstep {
+namespace {
+
+// Raised whenever a change makes old and new programs answer with different bytes.
+constexpr const char* kNumericsVersion = "2";
+
+// Tensor parallelism 1, 2, 4 and 8 give the same bits; any other degree has bits of its own.
+std::string summation_order(int32_t tp) { return kSumSegments % tp == 0 ? "8 segments" : fmt::format("tp {}", tp); }
+
+std::string yes_no(bool value) { return value ? "true" : "false"; }
+
+}  // namespace
+
+Manifest make_manifest(const Session& session, const JobSettings& settings, const Hash128& input,
+                       const std::string& model_name) {
+  const TextModel& text = session.text();
+  return {{"input", input.to_string()},
+          {"model", session.checkpoint().fingerprint().to_string()},
+          {"model name", model_name},
+          {"model.dtype", std::string(name_of(session.sizing().engine.dtype))},
+          {"model.max_sequence", fmt::format("{}", session.sizing().engine.max_sequence)},
+          {"tokenizer", text.tokenizer->fingerprint().to_string()},
+          {"chat template", text.chat_template ? text.chat_template->fingerprint().to_string() : "none"},
+          {"request defaults", text.defaults.to_string()},
+          {"device", session.runtime().device_name()},
+          {"isa", std::string(name_of(session.runtime().context().isa))},
+          {"order of sums", summation_order(session.topology().tp())},
+          {"numerics", kNumericsVersion},
+          {"seed", fmt::format("{}", settings.seed)},
+          {"lenient", yes_no(settings.lenient)},
+          {"return-token-ids", yes_no(settings.return_token_ids)},
+          {"report-cached-tokens", yes_no(settings.report_cached_tokens)}};
+}
+
+}  // namespace lockstep

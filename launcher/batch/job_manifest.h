@@ -1,0 +1,16 @@
+// What a job's output depends on: a journal made under another manifest is not continued.
+#pragma once
+
+#include "launcher/batch/job_settings.h"
+#include "launcher/batch/journal_format.h"
+#include "launcher/session.h"
+
+#include <string>
+
+namespace lockstep {
+
+/// Of a leader. `input` is the digest of the requests.
+Manifest make_manifest(const Session& session, const JobSettings& settings, const Hash128& input,
+                       const std::string& model_name);
+
+}  // namespace lockstep

@@ -1,0 +1,32 @@
+#include "launcher/batch/stop_agreement.h"
+
+#include "core/log.h"
+#include "launcher/runtime/stop_signals.h"
+
+namespace lockstep {
+namespace {
+
+// Beyond every row number, and small enough that each rank may add it: claims behind it find no rows either.
+constexpr int64_t kStopMark = int64_t{1} << 40;
+// The counter may lie on another node.
+constexpr std::chrono::milliseconds kLookInterval{100};
+
+}  // namespace
+
+void StopAgreement::announce() {
+  if (has_announced_ || StopSignals::received() == 0) return;
+  has_announced_ = is_stopping_ = true;
+  log_warn("{}: the job stops after this step", signal_name(StopSignals::received()));
+  counter_.fetch_add(kStopMark);
+}
+
+bool StopAgreement::is_stopping() {
+  announce();
+  const auto now = std::chrono::steady_clock::now();
+  if (is_stopping_ || now - last_look_ < kLookInterval) return is_stopping_;
+  last_look_ = now;
+  is_stopping_ = counter_.fetch_add(0) >= kStopMark;
+  return is_stopping_;
+}
+
+}  // namespace lockstep

@@ -1,0 +1,26 @@
+// How all leaders learn that the job shall stop, whichever rank was told: a mark on the counter that they share.
+#pragma once
+
+#include "dist/work_counter.h"
+
+#include <chrono>
+
+namespace lockstep {
+
+/// One on every rank. Not thread-safe.
+class StopAgreement {
+ public:
+  explicit StopAgreement(WorkCounter& counter) : counter_(counter) {}
+
+  /// Any rank, often: tells the others if a signal came to this one.
+  void announce();
+  /// Leaders, after every step: announces, and now and then asks whether another rank did. Once true, always true.
+  bool is_stopping();
+
+ private:
+  WorkCounter& counter_;
+  bool has_announced_ = false, is_stopping_ = false;
+  std::chrono::steady_clock::time_point last_look_{};
+};
+
+}  // namespace lockstep

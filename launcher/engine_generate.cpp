@@ -1,0 +1,29 @@
+#include "core/error.h"
+#include "launcher/batch/generation_loop.h"
+#include "launcher/batch/prompt_encoder.h"
+#include "launcher/engine.h"
+#include "launcher/text_model.h"
+
+namespace lockstep {
+
+void Engine::generate(std::span<const Request> requests, const AnswerCallback& callback) {
+  if (!planner_) return follow();
+  LS_CHECK(text_ != nullptr, "generate() needs a session with a tokenizer");
+  const PromptEncoder encoder(*text_->tokenizer, model_, text_->chat_template ? &*text_->chat_template : nullptr,
+                              config_.max_sequence);
+  size_t next = 0;
+  const auto source = [&]() -> std::optional<Request> {
+    if (next == requests.size()) return std::nullopt;
+    Request request = requests[next];
+    request.index = static_cast<int64_t>(next++);
+    return request;
+  };
+  GenerationLoop loop(*this, *text_->tokenizer, model_, encoder, /*window=*/0,
+                      {.next = source, .answered = callback, .failed = [&](const RowError& error) {
+                         callback(requests[static_cast<size_t>(error.index)], error);
+                       }});
+  loop.run();
+  stop();
+}
+
+}  // namespace lockstep
