@@ -11,13 +11,13 @@ void Engine::generate(std::span<const Request> requests, const AnswerCallback& c
   LS_CHECK(text_ != nullptr, "generate() needs a session with a tokenizer");
   const PromptEncoder encoder(*text_->tokenizer, model_, text_->chat_template ? &*text_->chat_template : nullptr,
                               config_.max_sequence);
-  size_t next = 0;
-  const auto source = [&]() -> std::optional<Request> {
-    if (next == requests.size()) return std::nullopt;
-    Request request = requests[next];
-    request.index = static_cast<int64_t>(next++);
+  const auto request_at = [&](size_t place) {
+    Request request = requests[place];
+    request.index = static_cast<int64_t>(place);
     return request;
   };
+  size_t next = 0;
+  const auto source = [&] { return next < requests.size() ? std::optional(request_at(next++)) : std::nullopt; };
   GenerationLoop loop(*this, *text_->tokenizer, model_, encoder, /*window=*/0,
                       {.next = source, .answered = callback, .failed = [&](const RowError& error) {
                          callback(requests[static_cast<size_t>(error.index)], error);
