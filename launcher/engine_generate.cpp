@@ -20,7 +20,7 @@ void Engine::generate(std::span<const Request> requests, const AnswerCallback& c
   const auto source = [&] { return next < requests.size() ? std::optional(request_at(next++)) : std::nullopt; };
   GenerationLoop loop(*this, *text_->tokenizer, model_, encoder, /*window=*/0,
                       {.next = source, .answered = callback, .failed = [&](const RowError& error) {
-                         callback(requests[static_cast<size_t>(error.index)], error);
+                         callback(request_at(static_cast<size_t>(error.index)), error);
                        }});
   loop.run();
   stop();
