@@ -48,6 +48,7 @@ class JobStore {
   int64_t num_finished() const { return journal_->num_finished(); }
   int64_t num_failed() const { return journal_->num_failed(); }
   int64_t num_resumed() const { return journal_->num_resumed(); }
+  std::vector<ForeignRows> rows_of_other_settings() const { return journal_->mixed_manifests(); }
   const std::filesystem::path& journal_file() const { return journal_file_; }
   const std::filesystem::path& errors_file() const { return outputs_.errors; }
 

@@ -41,6 +41,8 @@ std::string format_summary_text(const JobSummary& s) {
   std::string text;
   text += fmt::format("rows       {} total: {} done now, {} resumed, {} failed\n", s.rows_total, s.rows_done,
                       s.rows_resumed, s.rows_failed);
+  for (const ForeignRows& foreign : s.rows_of_other_settings)
+    text += fmt::format("           {} of them under other settings:\n{}", foreign.num_rows, foreign.difference);
   text += fmt::format("tokens     {} prompt ({} from cache), {} generated, in {} steps\n", s.prompt_tokens,
                       s.cached_tokens, s.generated_tokens, s.steps);
   text +=
@@ -57,6 +59,9 @@ std::string format_summary_text(const JobSummary& s) {
 }
 
 std::string format_summary_json(const JobSummary& s) {
+  Json foreign_rows = Json::array();
+  for (const ForeignRows& foreign : s.rows_of_other_settings)
+    foreign_rows.push_back({{"rows", foreign.num_rows}, {"manifest", foreign.manifest}});
   const Json json{
       {"version", s.version},
       {"model", s.model},
@@ -69,6 +74,7 @@ std::string format_summary_json(const JobSummary& s) {
       {"threads_per_rank", s.threads_per_rank},
       {"rows",
        {{"total", s.rows_total}, {"resumed", s.rows_resumed}, {"done", s.rows_done}, {"failed", s.rows_failed}}},
+      {"rows_of_other_settings", std::move(foreign_rows)},
       {"tokens", {{"prompt", s.prompt_tokens}, {"cached", s.cached_tokens}, {"generated", s.generated_tokens}}},
       {"steps", s.steps},
       {"seconds",

@@ -1,6 +1,8 @@
 // What a finished job did, for people and for programs.
 #pragma once
 
+#include "launcher/batch/journal.h"
+
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -27,6 +29,8 @@ struct JobSummary {
   int64_t rows_done = 0;
   /// Of all finished ones, those that have an error instead of an answer.
   int64_t rows_failed = 0;
+  /// Rows that were finished under other settings (--force-resume).
+  std::vector<ForeignRows> rows_of_other_settings{};
 
   /// Of this run. Cached tokens are prompt tokens that were not computed again.
   int64_t prompt_tokens = 0;

@@ -60,6 +60,7 @@ JobSummary make_summary(const Session& session, const BatchJob& job, std::span<c
   summary.rows_resumed = job.store().num_resumed();
   summary.rows_done = job.store().num_finished() - job.store().num_resumed();
   summary.rows_failed = job.store().num_failed();
+  summary.rows_of_other_settings = job.store().rows_of_other_settings();
   summary.load_seconds = session.load_seconds();
   for (const RankFigures& rank : ranks) {
     summary.prompt_tokens += rank.prompt_tokens;

@@ -53,6 +53,14 @@ TEST(Summary, TextNamesWhatAPersonAsksFirst) {
   EXPECT_NE(format_summary_text(JobSummary{}).find("not measured"), text.npos);
 }
 
+TEST(Summary, TellsRowsOfOtherSettings) {
+  JobSummary summary = example();
+  summary.rows_of_other_settings = {{{{"seed", "1"}}, 3, "  seed: journal has \"1\", this job has \"2\"\n"}};
+  EXPECT_NE(format_summary_text(summary).find("3 of them under other settings:\n  seed: journal"), std::string::npos);
+  const auto json = nlohmann::json::parse(format_summary_json(summary));
+  EXPECT_EQ(json["rows_of_other_settings"][0]["manifest"]["seed"], "1");
+}
+
 TEST(Summary, FileHoldsTheWholeSummary) {
   const TemporaryDirectory dir;
   write_summary(dir / "summary.json", example());

@@ -1,5 +1,7 @@
 """A job that is killed at any moment finishes exactly the rest, with the bytes of a job that was never killed."""
+import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -85,6 +87,18 @@ class ChangedJobs(cli.CliTest):
         self.assertNotEqual(changed.returncode, 0)
         self.assertIn("seed", changed.stderr)
         self.assertIn("--restart", changed.stderr)
+        forced = self.directory / "forced.jsonl"
+        shutil.copy(journal, self.directory / "forced.jsonl.journal")
+        arguments[arguments.index(output)] = forced
+        mixed = cli.run(0, *arguments, "--seed", "3", "--force-resume", "--summary", self.directory / "summary.json")
+        self.assertEqual(mixed.returncode, 0, mixed.stderr)
+        self.assertIn("under other settings", mixed.stderr)
+        told = json.loads((self.directory / "summary.json").read_text())["rows_of_other_settings"]
+        self.assertEqual(told[0]["manifest"]["seed"], "0")
+        self.assertGreater(told[0]["rows"], 0)
+        self.assertEqual(len(forced.read_bytes().splitlines()), len(ROWS))
+        arguments[arguments.index(forced)] = output
+
         again = cli.run(0, *arguments)
         self.assertEqual(again.returncode, 0, again.stderr)
         finished = cli.run(0, *arguments)  # the output is there: nothing is overwritten by accident
