@@ -50,16 +50,19 @@ void BatchJob::open_files() {
   run_phase(world, kExitFailure, [&] {
     if (!session_.topology().is_leader()) return;
     rows_.emplace(input_file, session_.is_root() ? store_->input_name() : std::string());
-    digest = rows_->digest();
     formatter_.emplace(*session_.text().tokenizer, model_name_, settings_.report_cached_tokens);
     if (!session_.is_root()) return;
+    digest = rows_->digest();
     store_->open_journal(*rows_, make_manifest(session_, settings_, digest, model_name_));
     finished_ = store_->finished_rows();
   });
   finished_ = broadcast_bytes(world, finished_, Rank(0));
+  world.broadcast(std::as_writable_bytes(std::span(&digest, 1)), Rank(0));
   run_phase(world, kExitFailure, [&] {
-    LS_REQUIRE(ConfigError, !rows_ || rows_->size() == static_cast<int64_t>(finished_.size()),
-               "'{}' has {} rows here and {} on rank 0", input_file, num_rows(), finished_.size());
+    LS_REQUIRE(ConfigError, !rows_ || rows_->digest() == digest,
+               "'{}' is another file here ({} rows, digest {}) than on rank 0 (digest {}): it must lie where all nodes "
+               "see the same one",
+               input_file, num_rows(), rows_->digest().to_string(), digest.to_string());
   });
 }
 
@@ -80,7 +83,8 @@ int BatchJob::run() {
   }
   is_stepping = false;  // from here on a rank may wait for other replicas as long as they take
   if (session_.is_root()) wait_for_other_leaders();
-  const bool was_stopped = world.all_reduce_max(was_stopped_) != 0;
+  // Which rank saw the stop, and when, does not matter: rank 0 knows what is missing.
+  const bool was_stopped = world.all_reduce_max(session_.is_root() && store_->num_finished() < store_->num_rows()) != 0;
   const auto signal = static_cast<int>(world.all_reduce_max(StopSignals::received()));
   if (session_.is_root()) store_->finish(was_stopped ? "stopped" : "running");
   return was_stopped ? signal : 0;
@@ -117,7 +121,6 @@ void BatchJob::lead() {
        .goes_on = [&](const GenerationCounts& counts) { return step_done(counts); }});
   loop.run();
   counts_ = loop.counts();
-  was_stopped_ = stop_.is_stopping();
   if (!session_.is_root())
     send_row(*mailbox_, {.leader = session_.topology().replica(), .gauges = gauges(), .has_row = false});
 }

@@ -65,7 +65,6 @@ class BatchJob {
   std::vector<std::byte> finished_;           // one byte a row: 1 = an earlier run finished it
   std::optional<ResultFormatter> formatter_;  // leaders
   GenerationCounts counts_;
-  bool was_stopped_ = false;
   int64_t finished_generated_tokens_ = 0;  // of this leader's own finished rows
 
   std::unique_ptr<JobStore> store_;  // rank 0, like all below

@@ -120,7 +120,9 @@ void GenerationLoop::complete(OpenChoice& open, SequenceId sequence) {
   row->result.choices[choice] = std::move(open.answer.choice());
   row->sequences[choice].reset();
   open_.erase(sequence);
-  row->result.cached_tokens += engine_.finish(sequence).cached_prompt_tokens;
+  const SequenceReport report = engine_.finish(sequence);
+  // The prompt of n choices counts once.
+  if (choice % static_cast<size_t>(row->request.n) == 0) row->result.cached_tokens += report.cached_prompt_tokens;
   if (--row->num_open == 0) callbacks_.answered(row->request, row->result);
 }
 

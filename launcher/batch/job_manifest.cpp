@@ -23,6 +23,8 @@ Manifest make_manifest(const Session& session, const JobSettings& settings, cons
           {"model name", model_name},
           {"model.dtype", std::string(name_of(session.sizing().engine.dtype))},
           {"model.max_sequence", fmt::format("{}", session.sizing().engine.max_sequence)},
+          // The pieces in which attention adds up.
+          {"cache.page_tokens", fmt::format("{}", session.sizing().engine.page_tokens)},
           {"tokenizer", text.tokenizer->fingerprint().to_string()},
           {"chat template", text.chat_template ? text.chat_template->fingerprint().to_string() : "none"},
           {"request defaults", text.defaults.to_string()},

@@ -50,7 +50,8 @@ void JobStore::open_journal(const RowIndex& rows, Manifest manifest) {
                                   .base = base_,
                                   .manifest = std::move(manifest),
                                   .num_rows = rows.size(),
-                                  .restart = settings_.restart,
+                                  // Without a name of its own it belongs to this process: what is there is not its.
+                                  .restart = settings_.restart || !is_resumable(),
                                   .force_resume = settings_.force_resume,
                                   .lock_patience = kLockPatience});
   constexpr double kMiB = 1024.0 * 1024.0;
@@ -62,8 +63,7 @@ void JobStore::open_journal(const RowIndex& rows, Manifest manifest) {
 void JobStore::describe_opened() const {
   if (!journal_->is_locked())
     log_warn("the file system of '{}' has no locks: run this job once at a time", journal_file_.string());
-  if (settings_.output == "-" && settings_.journal.empty())
-    log_warn("results go to standard output and no --journal is given: this job cannot be resumed");
+  if (!is_resumable()) log_warn("results go to standard output and no --journal is given: this job cannot be resumed");
   if (journal_->discarded_bytes() > 0) {
     log_warn("the journal ended in {} bytes that do not check out: the rows in them are computed again",
              journal_->discarded_bytes());
@@ -133,6 +133,7 @@ void JobStore::finish(const std::string& state) {
   journal_->flush();
   progress_->finish(counts_);
   status_.write(state, progress_->report());
+  if (state == "stopped" && !is_resumable()) journal_->remove();
 }
 
 void JobStore::finalize() {

@@ -44,6 +44,8 @@ class JobStore {
   /// All rows are finished: writes the output files and removes the journal.
   void finalize();
 
+  /// Whether a later run can find the journal.
+  bool is_resumable() const { return settings_.output != "-" || !settings_.journal.empty(); }
   int64_t num_rows() const { return journal_->num_rows(); }
   int64_t num_finished() const { return journal_->num_finished(); }
   int64_t num_failed() const { return journal_->num_failed(); }

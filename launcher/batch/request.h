@@ -94,7 +94,8 @@ struct Result {
   std::vector<PromptResult> prompts;
   /// prompts x n.
   std::vector<Choice> choices;
-  /// Prompt tokens that came from the cache: depends on what ran before, so it is printed on demand only.
+  /// Tokens of the prompts that came from the cache, for the first choice of each: depends on what ran before, so it is
+  /// printed on demand only.
   int64_t cached_tokens = 0;
 
   int64_t num_prompt_tokens() const;

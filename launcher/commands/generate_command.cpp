@@ -35,7 +35,8 @@ RankFigures figures_of(const Session& session, const BatchJob& job) {
   figures.peak_device_bytes = peak_allocated_bytes(DeviceKind::kCuda);
   if (!session.topology().is_leader()) return figures;
   const EngineTimes& times = session.engine().times();
-  figures.prompt_tokens = job.counts().prompt_tokens;
+  // Of sequences, as what came from the cache: a prompt with n choices counts n times.
+  figures.prompt_tokens = session.engine().planner_stats().prompt_tokens;
   figures.generated_tokens = job.counts().generated_tokens;
   figures.cached_tokens = session.engine().planner_stats().cached_prompt_tokens;
   figures.steps = times.steps;
@@ -77,7 +78,10 @@ JobSummary make_summary(const Session& session, const BatchJob& job, std::span<c
 }
 
 void tell_outcome(const JobStore& store, int signal) {
-  if (signal != 0)
+  if (signal != 0 && !store.is_resumable())
+    log_warn("stopped by {}: {} of {} rows were finished and are lost: give --journal to keep them",
+             signal_name(signal), store.num_finished(), store.num_rows());
+  else if (signal != 0)
     log_warn("stopped by {}: {} of {} rows are finished and kept in {}; the same command goes on with the rest",
              signal_name(signal), store.num_finished(), store.num_rows(), store.journal_file().string());
   else if (store.num_failed() > 0)

@@ -141,6 +141,12 @@ class Formats(cli.CliTest):
         self.assertEqual(sorted(details)[0], 0)
         self.assertGreater(sum(details), 0)
 
+    def test_a_prompt_with_several_choices_is_cached_once(self):
+        row = {"prompt": [6] * 200, "max_tokens": 1, "n": 8}
+        usage = bodies(self.answer([row], "--report-cached-tokens", "--summary", self.directory / "sum.json"))[0]["usage"]
+        self.assertLessEqual(usage["prompt_tokens_details"]["cached_tokens"], usage["prompt_tokens"])
+        self.assertGreater(json.loads((self.directory / "sum.json").read_text())["tokens_per_second"]["prefill"], 0)
+
     # --- a row alone and among others ------------------------------------------------------------------------------------
 
     def test_a_row_does_not_depend_on_its_neighbours(self):
