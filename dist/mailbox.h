@@ -16,6 +16,8 @@ class Mailbox {
   virtual ~Mailbox() = default;
   /// Hands a message over; returns before it is received. Messages of one sender arrive in order. Throws: CommError.
   virtual void send(std::span<const std::byte> message) = 0;
+  /// Senders, now and then: helps large messages on their way, which may need their sender. Throws: CommError.
+  virtual void advance() = 0;
   /// Rank 0: the next message that has arrived, or nothing now. Throws: CommError.
   virtual std::optional<std::vector<std::byte>> poll() = 0;
 };

@@ -1,6 +1,7 @@
 #include "core/error.h"
 #include "launcher/batch/generation_loop.h"
 #include "launcher/batch/prompt_encoder.h"
+#include "launcher/batch/row_fault.h"
 #include "launcher/engine.h"
 #include "launcher/text_model.h"
 
@@ -17,7 +18,14 @@ void Engine::generate(std::span<const Request> requests, const AnswerCallback& c
     return request;
   };
   size_t next = 0;
-  const auto source = [&] { return next < requests.size() ? std::optional(request_at(next++)) : std::nullopt; };
+  const auto source = [&]() -> std::optional<Request> {
+    for (; next < requests.size(); ++next) {
+      if (requests[next].chat || requests[next].num_choices() > 0) return request_at(next++);
+      const Request empty = request_at(next);
+      callback(empty, RowError{empty.index, empty.custom_id, std::string(kMissingField), "the request has no prompt"});
+    }
+    return std::nullopt;
+  };
   GenerationLoop loop(*this, *text_->tokenizer, model_, encoder, /*window=*/0,
                       {.next = source, .answered = callback, .failed = [&](const RowError& error) {
                          callback(request_at(static_cast<size_t>(error.index)), error);

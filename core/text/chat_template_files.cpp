@@ -43,14 +43,15 @@ std::vector<ChatTemplateText> templates_of_config(const std::filesystem::path& p
   const std::optional<nlohmann::json> json = read_if_present(path);
   if (!json) return {};
   const JsonObject config(*json, path.string());
+  const std::string place = path.filename().string() + ": ";
   const nlohmann::json* value = config.find("chat_template");
   if (!value) return {};
-  if (value->is_string()) return {{"default", config.place("chat_template"), value->get<std::string>()}};
+  if (value->is_string()) return {{"default", place + "chat_template", value->get<std::string>()}};
   if (!value->is_array()) config.refuse("chat_template", "a string, or a list of {\"name\", \"template\"}");
   std::vector<ChatTemplateText> templates;
   for (const JsonObject& entry : config.objects("chat_template")) {
     const std::string name = entry.text("name");
-    templates.push_back({name, config.place("chat_template") + " \"" + name + "\"", entry.text("template")});
+    templates.push_back({name, place + "chat_template \"" + name + "\"", entry.text("template")});
   }
   return templates;
 }
@@ -68,7 +69,8 @@ ChatTemplateText read_chat_template(const std::filesystem::path& file) {
   stream.read(text.data(), static_cast<std::streamsize>(text.size()));
   LS_REQUIRE(IoError, !stream.bad(), "cannot read {}", file.string());
   text.resize(static_cast<std::size_t>(stream.gcount()));
-  return {"default", file.string(), std::move(text)};
+  // Without its directory: messages of a rendering are results, which do not depend on where a model lies.
+  return {"default", file.filename().string(), std::move(text)};
 }
 
 std::vector<ChatTemplateText> find_chat_templates(const std::filesystem::path& model_directory) {

@@ -1,6 +1,7 @@
 #include "launcher/batch/batch_job.h"
 
 #include "core/log.h"
+#include "launcher/batch/chat_date.h"
 #include "launcher/batch/job_manifest.h"
 #include "launcher/batch/row_fault.h"
 #include "launcher/commands/command.h"
@@ -21,6 +22,12 @@ namespace {
 [[noreturn]] void leave(const std::string& message) {
   log_error("{}; the job ends here. Finished rows are safe: give the same command again", message);
   ::_exit(kExitFailure);
+}
+
+/// Rank 0's text, on every rank.
+std::string broadcast_text(Communicator& world, const std::string& text) {
+  const std::vector<std::byte> bytes = broadcast_bytes(world, std::as_bytes(std::span(text)), Rank(0));
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 }  // namespace
@@ -44,8 +51,7 @@ void BatchJob::open_files() {
     store_ = std::make_unique<JobStore>(settings_);
     input_file = store_->input_file().string();
   });
-  const std::vector<std::byte> path = broadcast_bytes(world, std::as_bytes(std::span(input_file)), Rank(0));
-  input_file.assign(reinterpret_cast<const char*>(path.data()), path.size());
+  input_file = broadcast_text(world, input_file);
   Hash128 digest;
   run_phase(world, kExitFailure, [&] {
     if (!session_.topology().is_leader()) return;
@@ -53,10 +59,12 @@ void BatchJob::open_files() {
     formatter_.emplace(*session_.text().tokenizer, model_name_, settings_.report_cached_tokens);
     if (!session_.is_root()) return;
     digest = rows_->digest();
-    store_->open_journal(*rows_, make_manifest(session_, settings_, digest, model_name_));
+    chat_date_ = store_->chat_date();
+    store_->open_journal(*rows_, make_manifest(session_, settings_, digest, model_name_, chat_date_));
     finished_ = store_->finished_rows();
   });
   finished_ = broadcast_bytes(world, finished_, Rank(0));
+  chat_date_ = broadcast_text(world, chat_date_);
   world.broadcast(std::as_writable_bytes(std::span(&digest, 1)), Rank(0));
   run_phase(world, kExitFailure, [&] {
     LS_REQUIRE(ConfigError, !rows_ || rows_->digest() == digest,
@@ -71,7 +79,7 @@ int BatchJob::run() {
   Engine& engine = session_.engine();
   std::atomic<bool> is_stepping = true;
   uint64_t ticks = 0;
-  const Watchdog watchdog({.progress = [&] { return is_stepping ? engine.progress() : ++ticks; },
+  const Watchdog watchdog({.progress = [&] { return is_stepping ? engine.progress() + looks_ : ++ticks; },
                            .timeout = std::chrono::seconds(settings_.step_timeout_seconds),
                            .peers = find_local_peers(world),
                            .give_up = leave});
@@ -82,7 +90,12 @@ int BatchJob::run() {
     engine.follow([&] { stop_.announce(); });
   }
   is_stepping = false;  // from here on a rank may wait for other replicas as long as they take
-  if (session_.is_root()) wait_for_other_leaders();
+  if (session_.is_root()) {
+    wait_for_other_leaders();
+    stop_.finish();
+  } else {
+    stop_.wait_for_finish();
+  }
   // Which rank saw the stop, and when, does not matter: rank 0 knows what is missing.
   const bool was_stopped = world.all_reduce_max(session_.is_root() && store_->num_finished() < store_->num_rows()) != 0;
   const auto signal = static_cast<int>(world.all_reduce_max(StopSignals::received()));
@@ -101,9 +114,9 @@ void BatchJob::lead() {
                     .defaults = text.defaults,
                     .lenient = settings_.lenient,
                     .return_token_ids = settings_.return_token_ids},
-                   fail);
+                   fail, [&] { return step_done(counts_); });
   const PromptEncoder encoder(*text.tokenizer, model, text.chat_template ? &*text.chat_template : nullptr,
-                              session_.sizing().engine.max_sequence);
+                              session_.sizing().engine.max_sequence, clock_of(chat_date_));
   GenerationLoop loop(
       session_.engine(), *text.tokenizer, model, encoder, settings_.window,
       {.next = [&] { return stop_.is_stopping() ? std::nullopt : source.next(); },
@@ -126,7 +139,11 @@ void BatchJob::lead() {
 }
 
 bool BatchJob::step_done(const GenerationCounts& counts) {
-  if (session_.is_root()) {
+  ++looks_;
+  counts_ = counts;
+  if (!session_.is_root()) {
+    mailbox_->advance();
+  } else {
     while (receive()) {}
     store_->set_gauges(session_.topology().replica(), gauges());
     store_->show(counts.generated_tokens - finished_generated_tokens_);

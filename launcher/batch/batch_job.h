@@ -16,6 +16,7 @@
 #include "launcher/batch/stop_agreement.h"
 #include "launcher/session.h"
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -60,11 +61,12 @@ class BatchJob {
   std::unique_ptr<WorkCounter> counter_;
   std::unique_ptr<Mailbox> mailbox_;
   StopAgreement stop_;
-  std::string model_name_;
+  std::string model_name_, chat_date_;
   std::optional<RowIndex> rows_;              // leaders
   std::vector<std::byte> finished_;           // one byte a row: 1 = an earlier run finished it
   std::optional<ResultFormatter> formatter_;  // leaders
   GenerationCounts counts_;
+  std::atomic<uint64_t> looks_ = 0;        // at the state between steps and rows; moves the watchdog
   int64_t finished_generated_tokens_ = 0;  // of this leader's own finished rows
 
   std::unique_ptr<JobStore> store_;  // rank 0, like all below

@@ -18,10 +18,13 @@ constexpr size_t kMaxStops = 16;
 constexpr int64_t kMaxLogprobs = 20;  // as OpenAI and vLLM
 constexpr int64_t kMaxN = 128;
 constexpr size_t kMaxPrompts = 2048;  // of one row, as OpenAI
+// A row is in memory as a whole: all its choices, with what each needs to look for stop strings.
+constexpr int64_t kMaxChoices = 4096;
+constexpr size_t kMaxStopBytes = 1024;
 
 constexpr std::string_view kPromptAccepted =
     "a string, a non-empty list of token ids (integers from 0 to 2147483647), or a list of 1 to 2048 of these";
-constexpr std::string_view kStopAccepted = "a non-empty string or a list of at most 16 non-empty strings";
+constexpr std::string_view kStopAccepted = "a non-empty string of at most 1024 bytes or a list of at most 16 of these";
 constexpr std::string_view kTokenListAccepted = "a list of token ids (integers from 0 to 2147483647)";
 // Below 0.0001 logits divided by the temperature lose all but the largest; greedy says what is meant.
 constexpr std::string_view kTemperatureAccepted = "0 (greedy) or a number from 0.0001 to 100";
@@ -66,7 +69,7 @@ std::vector<std::string> read_stop(const JsonFields& fields) {
     fields.refuse("stop", kStopAccepted);
   }
   for (const std::string& stop : stops)
-    if (stop.empty()) fields.refuse("stop", kStopAccepted);
+    if (stop.empty() || stop.size() > kMaxStopBytes) fields.refuse("stop", kStopAccepted);
   return stops;
 }
 
@@ -186,6 +189,8 @@ void read_body(const JsonFields& fields, const ParseOptions& options, Request& r
   read_scores(fields, request);
   read_lengths(fields, options, request);
   request.n = static_cast<int32_t>(fields.get_integer("n", 1, kMaxN).value_or(1));
+  if (request.endpoint == Endpoint::kCompletions && request.num_choices() > kMaxChoices)
+    fields.refuse("n", fmt::format("at most {} choices of all prompts", kMaxChoices));
   request.stop = read_stop(fields);
   if (const Json* list = fields.find("stop_token_ids")) {
     if (!list->is_array()) fields.refuse("stop_token_ids", kTokenListAccepted);

@@ -40,9 +40,7 @@ GenerationLoop::GenerationLoop(Engine& engine, const Tokenizer& tokenizer, const
       callbacks_(std::move(callbacks)) {}
 
 void GenerationLoop::run() {
-  for (;;) {
-    fill();
-    if (!engine_.has_work()) return;
+  while (fill() && engine_.has_work()) {
     const auto sampled = engine_.step();
     take_prompt_scores();
     for (const SampledToken& one : sampled) take(one);
@@ -50,12 +48,16 @@ void GenerationLoop::run() {
   }
 }
 
-void GenerationLoop::fill() {
-  while (!source_is_empty_ && open_.size() < window_) {
+// False if the loop shall end: many rows that fail may follow each other without a step.
+bool GenerationLoop::fill() {
+  constexpr int64_t kRowsBetweenLooks = 256;
+  for (int64_t looked = 1; !source_is_empty_ && open_.size() < window_; ++looked) {
+    if (looked % kRowsBetweenLooks == 0 && !callbacks_.goes_on(counts_)) return false;
     std::optional<Request> request = callbacks_.next();
     source_is_empty_ = !request;
     if (request) start(std::move(*request));
   }
+  return true;
 }
 
 void GenerationLoop::start(Request request) {

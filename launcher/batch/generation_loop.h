@@ -33,7 +33,7 @@ class GenerationLoop {
     std::function<std::optional<Request>()> next;
     std::function<void(const Request&, const Result&)> answered;
     std::function<void(const RowError&)> failed;
-    /// After every step; false ends the loop there, with rows unanswered.
+    /// After every step, and now and then where rows fail without one; false ends the loop there, with rows unanswered.
     std::function<bool(const GenerationCounts&)> goes_on = [](const GenerationCounts&) { return true; };
   };
 
@@ -60,7 +60,7 @@ class GenerationLoop {
     Answer answer;
   };
 
-  void fill();
+  bool fill();
   void start(Request request);
   void start_choice(const std::shared_ptr<Row>& row, int64_t choice);
   void take_prompt_scores();

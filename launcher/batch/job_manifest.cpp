@@ -16,7 +16,7 @@ std::string yes_no(bool value) { return value ? "true" : "false"; }
 }  // namespace
 
 Manifest make_manifest(const Session& session, const JobSettings& settings, const Hash128& input,
-                       const std::string& model_name) {
+                       const std::string& model_name, const std::string& chat_date) {
   const TextModel& text = session.text();
   return {{"input", input.to_string()},
           {"model", session.checkpoint().fingerprint().to_string()},
@@ -27,6 +27,7 @@ Manifest make_manifest(const Session& session, const JobSettings& settings, cons
           {"cache.page_tokens", fmt::format("{}", session.sizing().engine.page_tokens)},
           {"tokenizer", text.tokenizer->fingerprint().to_string()},
           {"chat template", text.chat_template ? text.chat_template->fingerprint().to_string() : "none"},
+          {kChatDateKey, chat_date},
           {"request defaults", text.defaults.to_string()},
           {"device", session.runtime().device_name()},
           {"isa", std::string(name_of(session.runtime().context().isa))},

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/settings/option_set.h"
+#include "launcher/batch/chat_date.h"
 
 namespace lockstep {
 
@@ -16,6 +17,8 @@ void JobSettings::add_to(OptionSet& options) {
   options.add("summary", &summary, "also write the closing summary as JSON to this file");
   options.add("status", &status, "keep the job's state in this file, as JSON, while it runs (for dashboards)");
   options.add("chat-template", &chat_template, "Jinja file to use instead of the model's own chat template");
+  options.add("chat-date", &chat_date,
+              "the day that chat templates are told, as 2026-11-23 [the day the job began, also when it is resumed]");
   options.add("ignore-generation-config", &ignore_generation_config,
               "do not take sampling defaults from the model's generation_config.json");
   options.add("lenient", &lenient,
@@ -37,6 +40,7 @@ void JobSettings::add_to(OptionSet& options) {
 void JobSettings::validate() const {
   LS_REQUIRE(ConfigError, !input.empty(), "--input FILE is missing");
   LS_REQUIRE(ConfigError, !output.empty(), "--output FILE is missing");
+  if (!chat_date.empty()) clock_of(chat_date);
   LS_REQUIRE(ConfigError, !(restart && force_resume), "--restart and --force-resume contradict each other: give one");
   LS_REQUIRE(ConfigError, window >= 0, "window = {}: accepted are 0 and more", window);
   LS_REQUIRE(ConfigError, step_timeout_seconds >= 0, "step-timeout = {}: accepted are 0 and more",

@@ -15,6 +15,7 @@ struct JobSettings {
   std::string summary;        // "" = none
   std::string status;         // "" = none
   std::string chat_template;  // "" = the model's own
+  std::string chat_date;      // "" = the day the job began
   bool ignore_generation_config = false;
   bool lenient = false;
   bool report_cached_tokens = false;

@@ -2,7 +2,9 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "launcher/batch/chat_date.h"
 #include "launcher/batch/file.h"
+#include "launcher/batch/job_manifest.h"
 
 #include <chrono>
 #include <iostream>
@@ -43,6 +45,13 @@ JobStore::JobStore(const JobSettings& settings)
       input_(settings.input, spool_path(base_), kLockPatience),
       status_(settings.status) {
   status_.write("loading", {});
+}
+
+std::string JobStore::chat_date() const {
+  if (!settings_.chat_date.empty()) return settings_.chat_date;
+  const auto earlier = settings_.restart || !is_resumable() ? std::nullopt : read_first_manifest(base_);
+  const auto found = earlier ? earlier->find(kChatDateKey) : Manifest::const_iterator();
+  return earlier && found != earlier->end() ? found->second : today();
 }
 
 void JobStore::open_journal(const RowIndex& rows, Manifest manifest) {

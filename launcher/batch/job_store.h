@@ -27,6 +27,8 @@ class JobStore {
   /// A plain file that every leader can read.
   const std::filesystem::path& input_file() const { return input_.file(); }
   const std::string& input_name() const { return input_.name(); }
+  /// The day that chat templates are told: the settings', else that of the run which began the job, else today.
+  std::string chat_date() const;
   /// Starts or continues the journal of the rows. Throws as Journal.
   void open_journal(const RowIndex& rows, Manifest manifest);
   /// One byte a row: 1 where it is finished.

@@ -221,4 +221,17 @@ void Journal::remove() {
 
 void Journal::finalize() { write_output_files(*this, {.output = output_}); }
 
+std::optional<Manifest> read_first_manifest(const fs::path& base) {
+  const fs::path path = journal_path(base);
+  if (!fs::is_regular_file(path)) return std::nullopt;
+  const File file(path, O_RDONLY);
+  std::vector<std::byte> header(static_cast<size_t>(std::min(file.bytes(), kJournalPrefixBytes)));
+  file.read(header, 0);
+  const auto header_bytes = journal_header_bytes(header);
+  if (!header_bytes || *header_bytes > file.bytes()) return std::nullopt;
+  header.resize(static_cast<size_t>(*header_bytes));
+  file.read(header, 0);
+  return decode_journal_header(header);
+}
+
 }  // namespace lockstep

@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -127,6 +128,9 @@ class Journal {
   std::chrono::milliseconds sync_interval_;
   std::chrono::steady_clock::time_point oldest_unsynced_;
 };
+
+/// The manifest under which the journal of `base` was begun; nothing if there is none that can be read.
+std::optional<Manifest> read_first_manifest(const std::filesystem::path& base);
 
 /// "<base>.journal".
 std::filesystem::path journal_path(const std::filesystem::path& base);

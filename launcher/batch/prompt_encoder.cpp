@@ -27,7 +27,7 @@ void PromptEncoder::render_chat(Request& request) const {
                    "the model directory has no chat template (chat_template.jinja, or chat_template in "
                    "tokenizer_config.json); give one with --chat-template FILE");
   try {
-    request.prompts = {Prompt(chat_template_->render(*request.chat))};
+    request.prompts = {Prompt(chat_template_->render(*request.chat, clock_))};
   } catch (const ChatTemplateError& error) {
     throw RowFault(kChatTemplateError, error.what());
   }

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "core/checkpoint/model_config.h"
+#include "core/text/chat_template.h"
 #include "core/text/tokenizer.h"
 #include "launcher/batch/request.h"
 
@@ -13,15 +14,17 @@
 
 namespace lockstep {
 
-class ChatTemplate;
-
 /// Refers to what it is made from. Thread-safe.
 class PromptEncoder {
  public:
-  /// `chat_template` may be nullptr: then chat rows cannot be answered.
+  /// `chat_template` may be nullptr: then chat rows cannot be answered. `clock` is what it takes for now.
   PromptEncoder(const Tokenizer& tokenizer, const ModelConfig& model, const ChatTemplate* chat_template,
-                int64_t max_sequence)
-      : tokenizer_(tokenizer), model_(model), chat_template_(chat_template), max_sequence_(max_sequence) {}
+                int64_t max_sequence, ChatTemplate::Clock clock = std::chrono::system_clock::now)
+      : tokenizer_(tokenizer),
+        model_(model),
+        chat_template_(chat_template),
+        max_sequence_(max_sequence),
+        clock_(std::move(clock)) {}
 
   /// The ids of each prompt; a chat row's conversation becomes its only prompt. Throws RowFault
   /// (chat_template_missing, chat_template_error, empty_prompt, token_out_of_range, context_length_exceeded).
@@ -38,6 +41,7 @@ class PromptEncoder {
   const ModelConfig& model_;
   const ChatTemplate* chat_template_;
   int64_t max_sequence_;
+  ChatTemplate::Clock clock_;
 };
 
 }  // namespace lockstep

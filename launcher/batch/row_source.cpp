@@ -12,15 +12,23 @@ namespace {
 
 // Rows that a leader claims at a time: neighbours often share a prefix, and a cache is one replica's.
 constexpr int64_t kRowsPerClaim = 4;
+// Rows without an answer take microseconds each.
+constexpr int64_t kRowsBetweenLooks = 256;
 
 }  // namespace
 
 RowSource::RowSource(const RowIndex& rows, WorkCounter& counter, const std::vector<std::byte>& finished,
-                     ParseOptions options, std::function<void(const RowError&)> fail)
-    : rows_(rows), counter_(counter), finished_(finished), options_(std::move(options)), fail_(std::move(fail)) {}
+                     ParseOptions options, std::function<void(const RowError&)> fail, std::function<bool()> goes_on)
+    : rows_(rows),
+      counter_(counter),
+      finished_(finished),
+      options_(std::move(options)),
+      fail_(std::move(fail)),
+      goes_on_(std::move(goes_on)) {}
 
 std::optional<Request> RowSource::next() {
-  for (;;) {
+  for (int64_t looked = 1;; ++looked) {
+    if (looked % kRowsBetweenLooks == 0 && !goes_on_()) return std::nullopt;
     if (next_row_ == claimed_end_) {
       next_row_ = counter_.fetch_add(kRowsPerClaim);
       claimed_end_ = next_row_ + kRowsPerClaim;

@@ -20,8 +20,9 @@ namespace lockstep {
 class RowSource {
  public:
   /// `finished`: one byte a row, not 0 for rows that need no answer. `fail` gets the rows that cannot be parsed.
+  /// `goes_on` is asked now and then while many of these follow each other; false ends the rows.
   RowSource(const RowIndex& rows, WorkCounter& counter, const std::vector<std::byte>& finished, ParseOptions options,
-            std::function<void(const RowError&)> fail);
+            std::function<void(const RowError&)> fail, std::function<bool()> goes_on);
 
   /// The next row of this leader that can be answered; nothing when there is none left.
   std::optional<Request> next();
@@ -35,6 +36,7 @@ class RowSource {
   const std::vector<std::byte>& finished_;
   ParseOptions options_;
   std::function<void(const RowError&)> fail_;
+  std::function<bool()> goes_on_;
   int64_t next_row_ = 0, claimed_end_ = 0;
   std::set<std::string> warned_fields_;
 };

@@ -16,6 +16,11 @@ class StopAgreement {
   void announce();
   /// Leaders, after every step: announces, and now and then asks whether another rank did. Once true, always true.
   bool is_stopping();
+  /// Rank 0: all leaders are done.
+  void finish();
+  /// The other ranks, when they have nothing left to do: returns after rank 0's finish(). A signal that comes meanwhile
+  /// is announced.
+  void wait_for_finish();
 
  private:
   WorkCounter& counter_;

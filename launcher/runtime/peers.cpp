@@ -4,6 +4,7 @@
 
 #include <array>
 #include <climits>
+#include <csignal>
 #include <filesystem>
 #include <fmt/format.h>
 #include <fstream>
@@ -61,7 +62,9 @@ std::vector<PeerProcess> find_local_peers(Communicator& world) {
 
 bool is_running(const PeerProcess& peer) {
   const auto process = state_of(peer.pid);
-  return process && process->start_time == peer.start_time && process->state != 'Z' && process->state != 'X';
+  // What cannot be read (out of descriptors, say) is not dead for that.
+  if (!process) return ::kill(static_cast<pid_t>(peer.pid), 0) == 0;
+  return process->start_time == peer.start_time && process->state != 'Z' && process->state != 'X';
 }
 
 }  // namespace lockstep

@@ -25,11 +25,19 @@ class MpiMailbox final : public Mailbox {
   void send(std::span<const std::byte> message) override {
     LS_REQUIRE(CommError, message.size() <= static_cast<size_t>(std::numeric_limits<int>::max()),
                "a message of {} bytes; at most {} can be sent", message.size(), std::numeric_limits<int>::max());
-    forget_sent();
+    advance();
     Sending& sending = sending_.emplace_back();
     sending.bytes.assign(message.begin(), message.end());
     LS_MPI(MPI_Isend(sending.bytes.data(), static_cast<int>(message.size()), MPI_BYTE, kRoot, kTag, comm_.get(),
                      &sending.request));
+  }
+
+  void advance() override {
+    for (auto it = sending_.begin(); it != sending_.end();) {
+      int done = 0;
+      LS_MPI(MPI_Test(&it->request, &done, MPI_STATUS_IGNORE));
+      it = done != 0 ? sending_.erase(it) : std::next(it);
+    }
   }
 
   std::optional<std::vector<std::byte>> poll() override {
@@ -49,14 +57,6 @@ class MpiMailbox final : public Mailbox {
     std::vector<std::byte> bytes;
     MPI_Request request = MPI_REQUEST_NULL;
   };
-
-  void forget_sent() {
-    for (auto it = sending_.begin(); it != sending_.end();) {
-      int done = 0;
-      LS_MPI(MPI_Test(&it->request, &done, MPI_STATUS_IGNORE));
-      it = done != 0 ? sending_.erase(it) : std::next(it);
-    }
-  }
 
   OwnedComm comm_;
   std::list<Sending> sending_;  // a list: MPI holds the addresses

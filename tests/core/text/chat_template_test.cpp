@@ -120,7 +120,8 @@ TEST_F(ChatTemplateTest, RefusesWhatIsNoConversation) {
 
 TEST_F(ChatTemplateTest, MessagesNameFileAndLine) {
   directory_.write("chat_template.jinja", std::string("\n{{ x | nope }}"));
-  const std::string path = (directory_.path() / "chat_template.jinja").string();
+  // Not where it lies: the messages of two jobs are the same.
+  const std::string path = "chat_template.jinja";
   try {
     load();
     FAIL() << "an unknown filter was accepted";

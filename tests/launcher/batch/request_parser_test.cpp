@@ -99,6 +99,13 @@ TEST(RequestParser, ListsOfPrompts) {
   EXPECT_EQ(r.num_choices(), 6);
 }
 
+TEST(RequestParser, RowsHaveABoundedNumberOfChoices) {
+  std::string prompts = "{\"prompt\":[\"x\"";
+  for (int i = 1; i < 64; ++i) prompts += ",\"x\"";
+  EXPECT_EQ(parse(prompts + "],\"n\":64}").num_choices(), 4096);
+  expect_refused(prompts + "],\"n\":65}", {"n is 65; accepted: at most 4096 choices of all prompts"});
+}
+
 TEST(RequestParser, MaxTokens) {
   EXPECT_EQ(parse(with(R"("max_completion_tokens":9)")).max_tokens, 9);
   EXPECT_EQ(parse(with(R"("max_completion_tokens":9,"max_tokens":9)")).max_tokens, 9);
@@ -185,13 +192,15 @@ TEST(RequestParser, RefusesBadPrompts) {
 }
 
 TEST(RequestParser, RefusesBadStops) {
-  expect_refused(with(R"("stop":"")"), {"stop is \"\"; accepted: a non-empty string or a list of at most 16"});
+  expect_refused(with(R"("stop":"")"),
+                 {"stop is \"\"; accepted: a non-empty string of at most 1024 bytes or a list of at most 16"});
   expect_refused(with(R"("stop":["a",""])"), {"stop is [\"a\",\"\"]"});
   expect_refused(with(R"("stop":[1])"), {"stop is [1]"});
   expect_refused(with(R"("stop":5)"), {"stop is 5"});
   std::string many = "\"stop\":[\"x\"";
   for (int i = 0; i < 16; ++i) many += ",\"x\"";
   expect_refused(with(many + "]"), {"at most 16"});
+  expect_refused(with("\"stop\":\"" + std::string(1025, 'x') + "\""), {"at most 1024 bytes"});
 }
 
 TEST(RequestParser, RefusesUnknownAndUnsupportedFieldsByName) {

@@ -28,6 +28,24 @@ TEST(StopAgreement, ASignalToOneRankStopsAllAndTheirClaims) {
   EXPECT_GT(counter.fetch_add(4), 1'000'000'000'000 / 10) << "claims behind the mark find no rows";
 }
 
+TEST(StopAgreement, IdleRanksWaitForTheEndAndStillAnnounce) {
+  class FinishedAfterTheStop final : public WorkCounter {
+   public:
+    int64_t fetch_add(int64_t count) override {
+      const int64_t before = std::exchange(value, value + count);
+      if (before > 0 && count == 0) value += int64_t{1} << 60;  // rank 0 has seen the mark and ends the job
+      return before;
+    }
+    int64_t value = 0;
+  };
+  FinishedAfterTheStop counter;
+  const StopSignals signals;
+  StopAgreement idle(counter);
+  std::raise(SIGTERM);
+  idle.wait_for_finish();
+  EXPECT_GT(counter.value, int64_t{1} << 60);
+}
+
 TEST(StopAgreement, ClaimsAloneStopNothing) {
   Counter counter;
   counter.fetch_add(10'000'000'000);

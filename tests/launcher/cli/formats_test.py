@@ -63,6 +63,13 @@ class Formats(cli.CliTest):
         errors = cli.read_rows(self.directory / "out.jsonl.errors.jsonl")
         self.assertEqual([row["error"]["code"] for row in errors], ["chat_template_missing"])
 
+    def test_templates_are_told_the_jobs_day(self):
+        self.template.write_text("{{ raise_exception('It is ' + strftime_now('%Y-%m-%d %H')) }}")
+        rows = [{"messages": [{"role": "user", "content": "x"}]}]
+        self.answer(rows, "--chat-template", self.template, "--chat-date", "2024-02-29", code=3)
+        error = cli.read_rows(self.directory / "out.jsonl.errors.jsonl")[0]["error"]
+        self.assertEqual((error["code"], error["message"]), ("chat_template_error", "chat.jinja:1: It is 2024-02-29 12"))
+
     # --- fields --------------------------------------------------------------------------------------------------------
 
     def test_lists_of_prompts_and_n(self):

@@ -99,6 +99,11 @@ class ChangedJobs(cli.CliTest):
         self.assertEqual(len(forced.read_bytes().splitlines()), len(ROWS))
         arguments[arguments.index(forced)] = output
 
+        # The day that templates are told stays that of the first run.
+        self.assertIn(b'"chat date"', journal.read_bytes())
+        dated = cli.run(0, *arguments, "--chat-date", "1999-12-31")
+        self.assertNotEqual(dated.returncode, 0)
+        self.assertIn("chat date", dated.stderr)
         again = cli.run(0, *arguments)
         self.assertEqual(again.returncode, 0, again.stderr)
         finished = cli.run(0, *arguments)  # the output is there: nothing is overwritten by accident
