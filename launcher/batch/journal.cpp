@@ -2,7 +2,6 @@
 
 #include "core/error.h"
 #include "launcher/batch/journal_reader.h"
-#include "launcher/batch/output_files.h"
 
 #include <algorithm>
 #include <fcntl.h>
@@ -218,8 +217,6 @@ void Journal::remove() {
   remove_file(lock_.file.path());
   sync_directory_of(lock_.file.path());
 }
-
-void Journal::finalize() { write_output_files(*this, {.output = output_}); }
 
 std::optional<Manifest> read_first_manifest(const fs::path& base) {
   const fs::path path = journal_path(base);

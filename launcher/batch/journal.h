@@ -88,8 +88,6 @@ class Journal {
 
   /// Removes the journal: all rows are in the output. No other call may follow.
   void remove();
-  /// write_output_files to the output of the options.
-  void finalize();
 
   const File& file() const { return lock_.file; }
   /// Where the record of a row stands in file(); -1 if it is not finished.

@@ -2,6 +2,7 @@
 // that was not written is taken for a result, and the job can be finished afterwards.
 #include "core/error.h"
 #include "launcher/batch/journal.h"
+#include "launcher/batch/output_files.h"
 #include "tests/support/temporary_directory.h"
 
 #include <gtest/gtest.h>
@@ -67,7 +68,7 @@ class JournalFuzzTest : public testing::Test {
     Journal journal(options_);
     ASSERT_EQ(journal.num_resumed(), kRows);
     ASSERT_EQ(journal.discarded_bytes(), 0);
-    journal.finalize();
+    write_output_files(journal, {.output = options_.output});
     std::string expected;
     for (int64_t row = 0; row < kRows; ++row) expected += line_of(row) + "\n";
     ASSERT_EQ(read_file(options_.output), expected);

@@ -1,5 +1,6 @@
 #include "launcher/batch/journal.h"
 
+#include "launcher/batch/output_files.h"
 #include "tests/launcher/batch/full_disk.h"
 #include "tests/support/expect_throw.h"
 #include "tests/support/temporary_directory.h"
@@ -42,7 +43,7 @@ TEST_F(JournalTest, WritesRowsInInputOrderWhateverTheOrderOfAppending) {
   for (const int64_t row : {2, 0, 3, 1}) journal.append(row, "line " + std::to_string(row));
   EXPECT_EQ(journal.num_finished(), 4);
   EXPECT_EQ(journal.num_resumed(), 0);
-  journal.finalize();
+  write_output_files(journal, {.output = output_});
   EXPECT_EQ(read_file(output_), "line 0\nline 1\nline 2\nline 3\n");
   EXPECT_FALSE(std::filesystem::exists(journal_));
   EXPECT_FALSE(std::filesystem::exists(dir_ / "out.jsonl.partial"));
@@ -61,7 +62,7 @@ TEST_F(JournalTest, LargeResultsPassThroughBuffersWhole) {
   Journal again(options(6));
   EXPECT_EQ(again.num_resumed(), 6);
   EXPECT_EQ(again.discarded_bytes(), 0);
-  again.finalize();
+  write_output_files(again, {.output = output_});
   EXPECT_TRUE(read_file(output_) == all);
 }
 
@@ -78,7 +79,7 @@ TEST_F(JournalTest, ContinuesWithTheRowsThatAreThere) {
   journal.append(0, "zero");
   journal.append(2, "two");
   EXPECT_EQ(journal.num_resumed(), 1);
-  journal.finalize();
+  write_output_files(journal, {.output = output_});
   EXPECT_EQ(read_file(output_), "zero\none\ntwo\n");
 }
 
@@ -135,7 +136,8 @@ TEST_F(JournalTest, AnExistingOutputIsReplacedOnlyWhenAsked) {
     journal.append(0, "new");
     EXPECT_EQ(read_file(output_), "old\n") << "the old output stays until the new one is whole";
   }
-  Journal(options(1)).finalize();  // continued without --restart
+  Journal continued(options(1));  // without --restart
+  write_output_files(continued, {.output = output_});
   EXPECT_EQ(read_file(output_), "new\n");
 }
 
@@ -145,12 +147,12 @@ TEST_F(JournalTest, KilledBetweenRenameAndRemovalTheSameCommandFinishes) {
     journal.append(0, "x");
     journal.flush();
     std::filesystem::copy_file(journal_, dir_ / "copy");
-    journal.finalize();
+    write_output_files(journal, {.output = output_});
   }
   std::filesystem::rename(dir_ / "copy", journal_);
   Journal journal(options(1));
   EXPECT_EQ(journal.num_resumed(), 1);
-  journal.finalize();
+  write_output_files(journal, {.output = output_});
   EXPECT_EQ(read_file(output_), "x\n");
   EXPECT_FALSE(std::filesystem::exists(journal_));
 }
@@ -173,7 +175,7 @@ TEST_F(JournalTest, MisuseIsNoticed) {
   EXPECT_THROW(journal.append(1, ""), Error);
   EXPECT_THROW(journal.append(1, "a\nb"), Error);
   EXPECT_THROW(journal.read(1), Error);
-  expect_throw<Error>([&] { journal.finalize(); }, {"only 1 of 2 rows are finished"});
+  expect_throw<Error>([&] { write_output_files(journal, {.output = output_}); }, {"only 1 of 2 rows are finished"});
 }
 
 TEST_F(JournalTest, AFullDiskLeavesAValidJournalThatCanGoOn) {
@@ -228,7 +230,8 @@ TEST_F(JournalTest, DamageUnderARunningJobIsNotCopiedToTheOutput) {
   bytes.back() = '!';
   std::fstream file(journal_, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(-1, std::ios::end).put('!').flush();
-  expect_throw<IoError>([&] { journal.finalize(); }, {"out.jsonl.journal is damaged: the record of row 0 at byte"});
+  expect_throw<IoError>([&] { write_output_files(journal, {.output = output_}); },
+                        {"out.jsonl.journal is damaged: the record of row 0 at byte"});
   EXPECT_FALSE(std::filesystem::exists(output_));
 }
 
@@ -296,7 +299,7 @@ TEST_F(JournalTest, RowsBeforeAKillAreThereAfterIt) {
   EXPECT_GT(journal.num_resumed(), 100);
   for (int64_t row = 0; row < journal.num_resumed(); ++row) ASSERT_EQ(journal.read(row), "line " + std::to_string(row));
   for (int64_t row = journal.num_resumed(); row < kRows; ++row) journal.append(row, "line " + std::to_string(row));
-  journal.finalize();
+  write_output_files(journal, {.output = output_});
   std::string expected;
   for (int64_t row = 0; row < kRows; ++row) expected += "line " + std::to_string(row) + "\n";
   EXPECT_TRUE(read_file(output_) == expected);
