@@ -87,10 +87,14 @@ int64_t Planner::num_running() const { return static_cast<int64_t>(impl_->runnin
 
 StepPlan Planner::plan() { return impl_->plan(); }
 void Planner::commit(const StepPlan& plan, std::span<const TokenId> sampled) { impl_->commit(plan, sampled); }
+void Planner::commit_ahead(const StepPlan& plan) { impl_->commit_ahead(plan); }
+std::optional<StepPlan> Planner::plan_ahead() { return impl_->plan_ahead(); }
+void Planner::resolve(const StepPlan& plan, std::span<const TokenId> sampled) { impl_->resolve(plan, sampled); }
 SequenceReport Planner::finish(SequenceId sequence) { return impl_->finish(sequence); }
 
 StepPlan Planner::last_plan() {
   LS_CHECK(!impl_->plan_is_open, "plan {} was not committed", impl_->next_number - 1);
+  LS_CHECK(!impl_->unresolved, "the tokens of plan {} were not told", *impl_->unresolved);
   StepPlan plan;
   plan.number = impl_->next_number++;
   plan.digest_before = impl_->pool.digest();

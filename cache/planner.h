@@ -83,8 +83,22 @@ class Planner {
   /// Tells the tokens that were sampled for the plan's rows with wants_logits, in row order.
   /// Positions to be scored count as scored from here on.
   void commit(const StepPlan& plan, std::span<const TokenId> sampled);
+
+  // One step ahead: while the devices compute a plan, the next is made without its tokens.
+  //   commit_ahead(n); m = plan_ahead(); … tokens of n arrive … resolve(n, tokens); finish(…); commit_ahead(m); …
+  // Which plans are made depends on the order of these calls alone, never on time.
+
+  /// As commit(), but the tokens are told later, by resolve(), before the next commit.
+  void commit_ahead(const StepPlan& plan);
+  /// The next step, whose rows may end in unknown tokens (PlanRow::token_source); nothing if no row can be planned
+  /// without the tokens that are out. Sequences that have max_new_tokens with those get no row.
+  std::optional<StepPlan> plan_ahead();
+  /// Tells the tokens of the plan that was committed ahead.
+  void resolve(const StepPlan& plan, std::span<const TokenId> sampled);
+
   /// Ends a sequence (stop, length, error), waiting or running: releases its pages; sealed ones stay cached. Must come
-  /// before the next plan() once max_new_tokens are sampled. Not between plan() and its commit().
+  /// before the next plan() once max_new_tokens are sampled. Not between plan() and its commit(); but while a plan of
+  /// plan_ahead() is open: its row for the sequence is computed for nothing then, and passed over by the commit.
   SequenceReport finish(SequenceId sequence);
   /// A plan without rows that tells the ranks to leave their loop. They may enter it again: plans go on in order.
   StepPlan last_plan();

@@ -12,10 +12,10 @@ namespace {
 
 // Layout: header (magic, version, total bytes, number, digest, last), ops, rows, CRC32C of all bytes before it.
 constexpr uint32_t kMagic = 0x4e4c5053;  // "SPLN"
-constexpr uint32_t kVersion = 2;
+constexpr uint32_t kVersion = 3;
 constexpr uint8_t kWantsLogits = 1, kNeedsFullLogits = 2;
 constexpr size_t kOpBytes = 1 + 8 + 4;
-constexpr size_t kRowBytes = 8 + 8 + 1 + 8 + 8 + 4 + 4;  // without its tokens and pages
+constexpr size_t kRowBytes = 8 + 8 + 1 + 4 + 8 + 8 + 4 + 4;  // without its tokens and pages
 constexpr size_t kHeaderBytes = 4 + 4 + 8 + 8 + 16 + 1;
 constexpr size_t kChecksumBytes = 4;
 
@@ -109,12 +109,17 @@ PlanRow read_row(Reader& reader) {
   LS_REQUIRE(FormatError, (flags & ~(kWantsLogits | kNeedsFullLogits)) == 0, "step plan: unknown row flags {}", flags);
   row.wants_logits = (flags & kWantsLogits) != 0;
   row.needs_full_logits = (flags & kNeedsFullLogits) != 0;
+  row.token_source = reader.get<int32_t>();
   row.score_begin = reader.get<int64_t>();
   row.score_end = reader.get<int64_t>();
   const auto num_tokens = reader.get<uint32_t>();
   const auto num_pages = reader.get<uint32_t>();
   row.tokens = reader.get_all<TokenId>(num_tokens);
   row.pages = reader.get_all<PageId>(num_pages);
+  const bool is_open = !row.tokens.empty() && row.tokens.back() == kUnknownToken;
+  LS_REQUIRE(FormatError, row.token_source >= -1 && (row.token_source >= 0) == is_open,
+             "step plan: token source {} of a row whose last token is {}", row.token_source,
+             is_open ? "unknown" : "known");
   // Unsigned, where damaged bytes must not overflow: exact once the order of the three is known.
   const uint64_t reach = static_cast<uint64_t>(row.score_end) - static_cast<uint64_t>(row.first_position);
   const bool is_within = row.first_position <= row.score_begin && row.score_begin < row.score_end &&
@@ -164,6 +169,7 @@ std::vector<std::byte> serialize(const StepPlan& plan) {
     writer.put(row.first_position);
     const int flags = (row.wants_logits ? kWantsLogits : 0) | (row.needs_full_logits ? kNeedsFullLogits : 0);
     writer.put(static_cast<uint8_t>(flags));
+    writer.put(row.token_source);
     writer.put(row.score_begin);
     writer.put(row.score_end);
     writer.put(static_cast<uint32_t>(row.tokens.size()));

@@ -31,6 +31,9 @@ struct PageOp {
   bool operator==(const PageOp&) const = default;
 };
 
+/// Stands for a token that was not known when the plan was made.
+inline constexpr TokenId kUnknownToken{-1};
+
 /// A run of consecutive tokens of one sequence to be computed in this step.
 struct PlanRow {
   SequenceId sequence;
@@ -39,6 +42,9 @@ struct PlanRow {
   std::vector<PageId> pages;       // page table covering positions [0, first_position + tokens.size())
   bool wants_logits = false;       // the last token's logits are sampled
   bool needs_full_logits = false;  // sampling needs the whole vocabulary row, not only its maximum
+  // The last token is one that the plan before this sampled, for its token_source-th row with wants_logits, and only
+  // the devices know it yet: `tokens` ends in kUnknownToken. -1: all tokens are known.
+  int32_t token_source = -1;
   // Positions [score_begin, score_end) of this row, whose whole logits are wanted to score the token behind each. Never
   // the position that is sampled. Equal: none.
   int64_t score_begin = 0, score_end = 0;

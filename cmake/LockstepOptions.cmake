@@ -13,6 +13,18 @@ option(LOCKSTEP_BUILD_TESTS "build the tests" ON)
 option(LOCKSTEP_BUILD_EXAMPLES "build the example programs" ON)
 option(LOCKSTEP_BUILD_BENCH "build the benchmark programs" ON)
 
+# Compilers are asked twice for the same thing often (fresh clones, branches, several build folders).
+find_program(LOCKSTEP_CCACHE ccache)
+if(LOCKSTEP_CCACHE)
+  foreach(language C CXX CUDA)
+    if(NOT DEFINED CMAKE_${language}_COMPILER_LAUNCHER)
+      # Paths within the tree do not count: clones share their results.
+      set(CMAKE_${language}_COMPILER_LAUNCHER env "CCACHE_BASEDIR=${PROJECT_SOURCE_DIR}" CCACHE_NOHASHDIR=1
+          "${LOCKSTEP_CCACHE}")
+    endif()
+  endforeach()
+endif()
+
 if(NOT CMAKE_BUILD_TYPE)
   set(CMAKE_BUILD_TYPE Release CACHE STRING "" FORCE)
 endif()

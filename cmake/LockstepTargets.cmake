@@ -1,15 +1,10 @@
-# lockstep_add_library(<folder> SOURCES … [CUDA_SOURCES …] [NO_CUDA_SOURCES …] [DEPENDS …] [LIBRARIES …])
-# One static library per folder, target lockstep_<folder>. CUDA_SOURCES are compiled when the toolkit is there,
-# NO_CUDA_SOURCES (stubs that throw NotCompiled) when it is not. DEPENDS names folders, LIBRARIES other targets.
+# lockstep_add_library(<folder> SOURCES … [DEPENDS …] [LIBRARIES …])
+# One static library per folder, target lockstep_<folder>. DEPENDS names folders, LIBRARIES other targets. CUDA bodies are
+# not among them: they form a module of their own (LockstepCudaModule.cmake).
 function(lockstep_add_library folder)
-  cmake_parse_arguments(arg "" "" "SOURCES;CUDA_SOURCES;NO_CUDA_SOURCES;DEPENDS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;DEPENDS;LIBRARIES" ${ARGN})
   set(target lockstep_${folder})
-  if(LOCKSTEP_HAVE_CUDA)
-    add_library(${target} STATIC ${arg_SOURCES} ${arg_CUDA_SOURCES})
-    target_link_libraries(${target} PRIVATE CUDA::cudart_static)
-  else()
-    add_library(${target} STATIC ${arg_SOURCES} ${arg_NO_CUDA_SOURCES})
-  endif()
+  add_library(${target} STATIC ${arg_SOURCES})
   target_include_directories(${target} PUBLIC "$<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}>"
                                               "$<INSTALL_INTERFACE:include/lockstep>")
   list(TRANSFORM arg_DEPENDS PREPEND lockstep_)

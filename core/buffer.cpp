@@ -1,10 +1,10 @@
 #include "core/buffer.h"
 
-#include "core/device_memory.h"
+#include "core/cuda_api.h"
+#include "core/cuda_module.h"
 #include "core/error.h"
 
 #include <algorithm>
-#include <array>
 #include <atomic>
 #include <cstdlib>
 #include <cstring>
@@ -17,20 +17,13 @@ namespace {
 constexpr int64_t kAlignment = 64;
 constexpr int64_t kHugePage = int64_t{2} << 20;
 
-struct Account {
-  std::atomic<int64_t> held{0}, peak{0};
-};
+// Of host memory; the CUDA module keeps the account of its own.
+std::atomic<int64_t> host_held{0}, host_peak{0};
 
-Account& account_of(DeviceKind kind) {
-  static std::array<Account, 2> accounts;
-  return accounts[static_cast<size_t>(kind)];
-}
-
-void add_to_account(DeviceKind kind, int64_t bytes) {
-  Account& account = account_of(kind);
-  const int64_t now = account.held.fetch_add(bytes) + bytes;
-  int64_t peak = account.peak.load();
-  while (peak < now && !account.peak.compare_exchange_weak(peak, now)) {}
+void count_host(int64_t bytes) {
+  const int64_t now = host_held.fetch_add(bytes) + bytes;
+  int64_t peak = host_peak.load();
+  while (peak < now && !host_peak.compare_exchange_weak(peak, now)) {}
 }
 
 // Large blocks start on a huge page and ask for huge pages as far as whole ones reach, so that streaming over weights
@@ -60,8 +53,12 @@ void zero_host(void* data, int64_t bytes) {
 Buffer::Buffer(int64_t bytes, Device device) : bytes_(bytes), device_(device) {
   LS_CHECK(bytes >= 0, "a buffer of {} bytes", bytes);
   if (bytes == 0) return;
-  data_ = device.kind == DeviceKind::kCpu ? allocate_host(bytes) : cuda::allocate(bytes, device);
-  add_to_account(device.kind, bytes);
+  if (device.kind == DeviceKind::kCuda) {
+    data_ = cuda_core().allocate(bytes, device);
+    return;
+  }
+  data_ = allocate_host(bytes);
+  count_host(bytes);
 }
 
 Buffer::Buffer(Buffer&& other) noexcept
@@ -76,12 +73,12 @@ Buffer& Buffer::operator=(Buffer&& other) noexcept {
 
 Buffer::~Buffer() {
   if (data_ == nullptr) return;
-  if (device_.kind == DeviceKind::kCpu) {
-    std::free(data_);
-  } else {
-    cuda::deallocate(data_, device_);
+  if (device_.kind == DeviceKind::kCuda) {
+    cuda_core().deallocate(data_, device_);
+    return;
   }
-  add_to_account(device_.kind, -bytes_);
+  std::free(data_);
+  count_host(-bytes_);
 }
 
 void Buffer::fill_zero() {
@@ -89,7 +86,7 @@ void Buffer::fill_zero() {
   if (device_.kind == DeviceKind::kCpu) {
     zero_host(data_, bytes_);
   } else {
-    cuda::fill_zero(data_, bytes_, device_);
+    cuda_core().fill_zero(data_, bytes_, device_);
   }
 }
 
@@ -103,7 +100,14 @@ TensorView Buffer::view(DType dtype, Shape shape, int64_t byte_offset) const {
   return {static_cast<char*>(data_) + byte_offset, dtype, shape, device_};
 }
 
-int64_t allocated_bytes(DeviceKind kind) { return account_of(kind).held.load(); }
-int64_t peak_allocated_bytes(DeviceKind kind) { return account_of(kind).peak.load(); }
+int64_t allocated_bytes(DeviceKind kind) {
+  if (kind == DeviceKind::kCuda) return cuda_is_loaded() ? cuda_core().allocated_bytes() : 0;
+  return host_held.load();
+}
+
+int64_t peak_allocated_bytes(DeviceKind kind) {
+  if (kind == DeviceKind::kCuda) return cuda_is_loaded() ? cuda_core().peak_allocated_bytes() : 0;
+  return host_peak.load();
+}
 
 }  // namespace lockstep

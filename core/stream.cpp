@@ -1,6 +1,7 @@
 #include "core/stream.h"
 
 #include "core/cpu/streams.h"
+#include "core/cuda_api.h"
 #include "core/error.h"
 #include "core/stream_impl.h"
 
@@ -15,7 +16,7 @@ Stream::~Stream() = default;
 
 Stream Stream::inline_cpu() { return Stream(cpu::make_inline_stream()); }
 Stream Stream::async_cpu(const std::string& name) { return Stream(cpu::make_async_stream(name)); }
-Stream Stream::cuda(Device device) { return Stream(lockstep::cuda::make_stream(device)); }
+Stream Stream::cuda(Device device) { return Stream(cuda_core().make_stream(device)); }
 
 Device Stream::device() const { return impl_->device(); }
 void Stream::enqueue(std::function<void()> task) { impl_->enqueue(std::move(task)); }

@@ -26,9 +26,4 @@ struct Stream::Impl {
   virtual void* native() const { return nullptr; }
 };
 
-namespace cuda {
-/// Throws CudaError; NotCompiled in a CPU build.
-std::unique_ptr<Stream::Impl> make_stream(Device device);
-}  // namespace cuda
-
 }  // namespace lockstep

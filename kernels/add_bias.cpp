@@ -1,19 +1,22 @@
 #include "kernels/add_bias.h"
 
-#include "core/error.h"
+#include "kernels/backends.h"
+#include "kernels/check.h"
+#include "kernels/cuda_api.h"
 
 namespace lockstep {
 
 void add_bias(const OpContext& context, TensorView x, ConstTensorView bias) {
-  LS_REQUIRE(NotCompiled, context.device.kind == DeviceKind::kCpu, "add_bias has no body for {}",
-             context.device.to_string());
-  LS_REQUIRE(ShapeError, x.rank() == 2 && bias.rank() == 1 && x.size(1) == bias.size(0), "add_bias of {} to {}",
-             bias.shape().to_string(), x.shape().to_string());
-  auto* const rows = x.as<float>();
-  const auto* const values = bias.as<float>();
-  for (int64_t row = 0; row < x.size(0); ++row) {
-    float* const to = rows + row * x.stride(0);
-    for (int64_t column = 0; column < x.size(1); ++column) to[column] += values[column];
+  check_context("add_bias", context);
+  check_shape("add_bias", "x", x, {-1, -1});
+  check_shape("add_bias", "bias", bias, {x.size(1)});
+  check_dtype("add_bias", "x", x, {DType::kF32});
+  check_dtype("add_bias", "bias", bias, {DType::kF32});
+  check_device("add_bias", "x", x, context);
+  check_device("add_bias", "bias", bias, context);
+  switch (context.device.kind) {
+    case DeviceKind::kCpu: return cpu::add_bias(context, x, bias);
+    case DeviceKind::kCuda: return cuda_kernels().add_bias(context, x, bias);
   }
 }
 

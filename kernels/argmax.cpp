@@ -1,5 +1,6 @@
 #include "kernels/backends.h"
 #include "kernels/check.h"
+#include "kernels/cuda_api.h"
 #include "kernels/sample.h"
 
 #include <cmath>
@@ -23,7 +24,7 @@ void argmax_rows(const OpContext& context, ConstTensorView logits, int64_t vocab
              logits.shape().to_string());
   switch (context.device.kind) {
     case DeviceKind::kCpu: return cpu::argmax_rows(context, logits, vocab_begin, out);
-    case DeviceKind::kCuda: return cuda::argmax_rows(context, logits, vocab_begin, out);
+    case DeviceKind::kCuda: return cuda_kernels().argmax_rows(context, logits, vocab_begin, out);
   }
 }
 

@@ -8,6 +8,9 @@
 
 namespace lockstep {
 
+class OpState;
+class Tracer;
+
 /// A view: the owner (launcher/runtime) outlives it. Operations enqueue on `stream` and may return before completion;
 /// CPU ranks compute on an inline stream, so there an operation has completed when it returns.
 struct OpContext {
@@ -15,6 +18,8 @@ struct OpContext {
   Stream* stream = nullptr;
   ThreadPool* threads = nullptr;
   CpuIsa isa = CpuIsa::kScalar;
+  OpState* state = nullptr;  // CUDA: workspaces and library handles (kernels/op_state.h)
+  Tracer* tracer = nullptr;  // null unless the job is traced (core/trace.h)
 };
 
 }  // namespace lockstep

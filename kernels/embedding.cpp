@@ -2,6 +2,7 @@
 
 #include "kernels/backends.h"
 #include "kernels/check.h"
+#include "kernels/cuda_api.h"
 
 namespace lockstep {
 
@@ -19,7 +20,7 @@ void embedding(const OpContext& context, ConstTensorView ids, ConstTensorView ta
   check_device("embedding", "out", out, context);
   switch (context.device.kind) {
     case DeviceKind::kCpu: return cpu::embedding(context, ids, table, vocab_begin, out);
-    case DeviceKind::kCuda: return cuda::embedding(context, ids, table, vocab_begin, out);
+    case DeviceKind::kCuda: return cuda_kernels().embedding(context, ids, table, vocab_begin, out);
   }
 }
 

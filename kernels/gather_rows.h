@@ -4,14 +4,11 @@
 #include "core/tensor_view.h"
 #include "kernels/context.h"
 
-#include <cstdint>
-#include <span>
-
 namespace lockstep {
 
 /// out[i, :] = in[rows[i], :].
-/// Shapes: in [n, columns], out [rows.size(), columns], same dtype, row strides free; rows: host memory.
-/// Ranks: local. Throws: ShapeError, DTypeError; NotCompiled where the device has no body.
-void gather_rows(const OpContext& context, ConstTensorView in, std::span<const int32_t> rows, TensorView out);
+/// Shapes: in [n, columns], out [k, columns], same dtype, row strides free; rows [k] I32, each in [0, n).
+/// Ranks: local. Throws: ShapeError, DTypeError; on the CPU ShapeError for a row outside `in`.
+void gather_rows(const OpContext& context, ConstTensorView in, ConstTensorView rows, TensorView out);
 
 }  // namespace lockstep

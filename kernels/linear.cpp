@@ -1,5 +1,6 @@
 #include "kernels/linear.h"
 
+#include "kernels/cuda_api.h"
 #include "kernels/linear_backends.h"
 
 #include <bit>
@@ -25,10 +26,21 @@ void check_segments(const SegmentBounds& segments) {
 void check_context(const OpContext& context, DType dtype) {
   LS_REQUIRE(DTypeError, dtype != DType::kI32, "linear weights of type {}; accepted: f32, f16, bf16", name_of(dtype));
   if (context.device.kind != DeviceKind::kCpu) return;
-  LS_CHECK(context.threads != nullptr, "linear on the CPU without a thread pool");
   LS_REQUIRE(ConfigError, context.isa <= detect_cpu_isa(),
              "instruction set '{}' was asked for, but this machine runs at most '{}'", name_of(context.isa),
              name_of(detect_cpu_isa()));
+}
+
+/// Of a call that computes or packs.
+void check_means(const OpContext& context) {
+  switch (context.device.kind) {
+    case DeviceKind::kCpu: LS_CHECK(context.threads != nullptr, "linear on the CPU without a thread pool"); return;
+    case DeviceKind::kCuda:
+      cuda_kernels();  // says so first where there is no CUDA module
+      LS_CHECK(context.stream != nullptr && context.state != nullptr, "linear on {} without a stream or a state",
+               context.device.to_string());
+      return;
+  }
 }
 
 void check_parts(std::span<const ConstTensorView> parts, std::span<const ConstTensorView> biases, int64_t in_features) {
@@ -61,7 +73,9 @@ LinearWeight pack_linear_weight(const OpContext& context, std::span<const ConstT
   check_segments(segments);
   check_parts(parts, biases, segments.back());
   check_context(context, parts[0].dtype());
-  const auto body = context.device.kind == DeviceKind::kCpu ? cpu::pack_linear_weight : cuda::pack_linear_weight;
+  check_means(context);
+  const auto body =
+      context.device.kind == DeviceKind::kCpu ? cpu::pack_linear_weight : cuda_kernels().pack_linear_weight;
   return body(context, parts, biases, std::move(segments));
 }
 
@@ -70,7 +84,8 @@ int64_t packed_linear_bytes(const OpContext& context, int64_t out_features, DTyp
   check_segments(segments);
   check_context(context, dtype);
   LS_REQUIRE(ShapeError, out_features >= 0, "{} output features", out_features);
-  const auto body = context.device.kind == DeviceKind::kCpu ? cpu::packed_linear_bytes : cuda::packed_linear_bytes;
+  const auto body =
+      context.device.kind == DeviceKind::kCpu ? cpu::packed_linear_bytes : cuda_kernels().packed_linear_bytes;
   return body(context, out_features, dtype, segments);
 }
 
@@ -86,12 +101,12 @@ void linear(const OpContext& context, ConstTensorView x, const LinearWeight& wei
   LS_REQUIRE(ShapeError, x.device() == context.device && out.device() == context.device,
              "linear on {}: x is on {}, out on {}", context.device.to_string(), x.device().to_string(),
              out.device().to_string());
+  check_means(context);
   if (context.device.kind == DeviceKind::kCpu) {
-    LS_CHECK(context.threads != nullptr, "linear on the CPU without a thread pool");
     LS_CHECK(context.isa == weight.isa, "linear at instruction set '{}' with a weight packed for '{}'",
              name_of(context.isa), name_of(weight.isa));
   }
-  const auto body = context.device.kind == DeviceKind::kCpu ? cpu::linear : cuda::linear;
+  const auto body = context.device.kind == DeviceKind::kCpu ? cpu::linear : cuda_kernels().linear;
   body(context, x, weight, out);
 }
 

@@ -8,6 +8,7 @@
 #include "core/tensor_view.h"
 #include "kernels/context.h"
 
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -19,6 +20,9 @@ namespace lockstep {
 /// whole.
 using SegmentBounds = std::vector<int64_t>;
 
+/// CUDA: the products chosen for one weight shape (kernels/cuda/linear/).
+struct LinearAlgorithm;
+
 /// A packed weight matrix. Move-only; the packing depends on device and ISA and is private to the body that made it.
 struct LinearWeight {
   int64_t out_features = 0;
@@ -27,7 +31,8 @@ struct LinearWeight {
   SegmentBounds segments;
   CpuIsa isa = CpuIsa::kScalar;  // CPU: level it was packed for
   Buffer packed;
-  Buffer bias;  // F32 [out_features], empty without bias
+  std::shared_ptr<const LinearAlgorithm> algorithm;  // CUDA
+  Buffer bias;                                       // F32 [out_features], empty without bias
 };
 
 /// Packs rows of W, given as parts stacked along the output axis (for example Q, K and V).

@@ -2,6 +2,9 @@
 
 #include "kernels/backends.h"
 #include "kernels/check.h"
+#include "kernels/cuda_api.h"
+
+#include <algorithm>
 
 namespace lockstep {
 namespace {
@@ -15,6 +18,23 @@ void check_pages(const char* op, const RaggedRows& rows, int64_t layer, const Kv
   LS_REQUIRE(ShapeError, rows.num_rows >= 0 && rows.num_tokens >= 0, "{}: {} rows, {} tokens", op, rows.num_rows,
              rows.num_tokens);
   if (layout.dtype == DType::kI32) throw_not_floating(layout.dtype);
+}
+
+void check_device_arrays(const char* op, const RaggedRows& rows) {
+  LS_CHECK(rows.num_tokens == 0 || (rows.token_begin != nullptr && rows.first_position != nullptr &&
+                                    rows.page_begin != nullptr && rows.token_row != nullptr),
+           "{}: a batch of {} tokens lacks one of its arrays", op, rows.num_tokens);
+}
+
+/// What the host says about a batch whose arrays it cannot read must fit together: kernels are launched by it.
+void check_counts(const char* op, const RaggedRows& rows) {
+  const int64_t most_tokens = rows.num_single_rows + (rows.num_rows - rows.num_single_rows) * rows.max_row_tokens;
+  LS_REQUIRE(ShapeError,
+             rows.num_single_rows >= 0 && rows.num_single_rows <= std::min(rows.num_rows, rows.num_tokens) &&
+                 rows.num_tokens <= most_tokens,
+             "{}: {} tokens in {} rows, {} of them of one token, the others of at most {}", op, rows.num_tokens,
+             rows.num_rows, rows.num_single_rows, rows.max_row_tokens);
+  LS_REQUIRE(ShapeError, rows.max_end >= 0, "{}: {} positions", op, rows.max_end);
 }
 
 }  // namespace
@@ -34,7 +54,9 @@ void write_kv(const OpContext& context, ConstTensorView k, ConstTensorView v, co
   check_device("write_kv", "v", v, context);
   switch (context.device.kind) {
     case DeviceKind::kCpu: return cpu::write_kv(context, k, v, rows, layer, pages);
-    case DeviceKind::kCuda: return cuda::write_kv(context, k, v, rows, layer, pages);
+    case DeviceKind::kCuda:
+      check_device_arrays("write_kv", rows);
+      return cuda_kernels().write_kv(context, k, v, rows, layer, pages);
   }
 }
 
@@ -55,7 +77,10 @@ void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRo
   LS_REQUIRE(ShapeError, window >= 0, "paged_attention: window {} is negative; 0 means all positions", window);
   switch (context.device.kind) {
     case DeviceKind::kCpu: return cpu::paged_attention(context, q, rows, layer, pages, scale, window, out);
-    case DeviceKind::kCuda: return cuda::paged_attention(context, q, rows, layer, pages, scale, window, out);
+    case DeviceKind::kCuda:
+      check_device_arrays("paged_attention", rows);
+      check_counts("paged_attention", rows);
+      return cuda_kernels().paged_attention(context, q, rows, layer, pages, scale, window, out);
   }
 }
 

@@ -30,6 +30,12 @@ struct RaggedRows {
   const int32_t* first_position = nullptr;  // [num_rows]
   const int32_t* page_begin = nullptr;      // [num_rows + 1]
   const int32_t* slots = nullptr;           // [page_begin[num_rows]]
+  // For CUDA, whose arrays the host cannot read; the CPU's bodies do without. A row without pages (page_begin equal to
+  // the next) is padding: its tokens are neither stored nor attended, their output is zero.
+  const int32_t* token_row = nullptr;  // [num_tokens], the row of each token
+  int64_t num_single_rows = 0;         // rows of exactly one token
+  int64_t max_row_tokens = 0;          // most tokens of a row
+  int64_t max_end = 0;                 // most positions of a row: first_position + tokens
 };
 
 /// Stores k and v of the batch's tokens into their pages, rounding F32 to the page dtype.

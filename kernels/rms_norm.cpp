@@ -2,6 +2,7 @@
 
 #include "kernels/backends.h"
 #include "kernels/check.h"
+#include "kernels/cuda_api.h"
 
 namespace lockstep {
 namespace {
@@ -27,7 +28,7 @@ void rms_norm(const OpContext& context, ConstTensorView in, ConstTensorView weig
   check_norm("rms_norm", context, in, weight, out);
   switch (context.device.kind) {
     case DeviceKind::kCpu: return cpu::rms_norm(context, in, weight, eps, out);
-    case DeviceKind::kCuda: return cuda::rms_norm(context, in, weight, eps, out);
+    case DeviceKind::kCuda: return cuda_kernels().rms_norm(context, in, weight, eps, out);
   }
 }
 
@@ -39,7 +40,7 @@ void add_rms_norm(const OpContext& context, TensorView residual, ConstTensorView
   check_device("add_rms_norm", "delta", delta, context);
   switch (context.device.kind) {
     case DeviceKind::kCpu: return cpu::add_rms_norm(context, residual, delta, weight, eps, out);
-    case DeviceKind::kCuda: return cuda::add_rms_norm(context, residual, delta, weight, eps, out);
+    case DeviceKind::kCuda: return cuda_kernels().add_rms_norm(context, residual, delta, weight, eps, out);
   }
 }
 

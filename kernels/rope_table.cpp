@@ -1,8 +1,11 @@
+#include "core/copy.h"
+#include "kernels/check.h"
 #include "kernels/rope.h"
 
 #include <algorithm>
 #include <cmath>
 #include <numbers>
+#include <utility>
 #include <vector>
 
 namespace lockstep {
@@ -87,11 +90,19 @@ Frequencies make_frequencies(const ModelConfig& config) {
   return frequencies;
 }
 
+// Computed on the host whatever the device: cos and sin of every device are the same bits.
+Buffer to_device(const OpContext& context, Buffer host) {
+  if (context.device.kind == DeviceKind::kCpu) return host;
+  Buffer device(host.bytes(), context.device);
+  copy_async(*context.stream, device.data(), host.data(), host.bytes());
+  context.stream->synchronize();
+  return device;
+}
+
 }  // namespace
 
 RopeTable make_rope_table(const OpContext& context, const ModelConfig& config, int64_t max_positions) {
-  LS_REQUIRE(NotCompiled, context.device.kind == DeviceKind::kCpu,
-             "make_rope_table: the CUDA backend has no rotary embedding; run this rank on the CPU (device = cpu)");
+  check_context("make_rope_table", context);
   LS_REQUIRE(ShapeError, config.head_dim > 0 && config.head_dim % 2 == 0, "rotary embedding of head size {}",
              config.head_dim);
   LS_REQUIRE(ShapeError, max_positions >= 0, "rotary embedding of {} positions", max_positions);
@@ -99,12 +110,9 @@ RopeTable make_rope_table(const OpContext& context, const ModelConfig& config, i
   const int64_t half = config.head_dim / 2;
   const int64_t table_bytes = max_positions * half * size_of(DType::kF32);
 
-  RopeTable table;
-  table.storage = Buffer(2 * table_bytes);
-  table.cos = table.storage.view(DType::kF32, {max_positions, half});
-  table.sin = table.storage.view(DType::kF32, {max_positions, half}, table_bytes);
-  float* cos = table.cos.as<float>();
-  float* sin = table.sin.as<float>();
+  Buffer host(2 * table_bytes);
+  float* cos = host.view(DType::kF32, {max_positions, half}).as<float>();
+  float* sin = host.view(DType::kF32, {max_positions, half}, table_bytes).as<float>();
   for (int64_t position = 0; position < max_positions; ++position) {
     for (const double inverse : frequencies.inverse) {
       const double angle = static_cast<double>(position) * inverse;
@@ -112,6 +120,10 @@ RopeTable make_rope_table(const OpContext& context, const ModelConfig& config, i
       *sin++ = static_cast<float>(std::sin(angle) * frequencies.attention_factor);
     }
   }
+  RopeTable table;
+  table.storage = to_device(context, std::move(host));
+  table.cos = table.storage.view(DType::kF32, {max_positions, half});
+  table.sin = table.storage.view(DType::kF32, {max_positions, half}, table_bytes);
   return table;
 }
 

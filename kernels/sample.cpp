@@ -1,10 +1,12 @@
 #include "kernels/sample.h"
 
-#include "core/philox.h"
-#include "kernels/fixed_math.h"
+#include "core/error.h"
 #include "kernels/sample_adjust.h"
+#include "kernels/sample_draw.h"
+#include "kernels/sample_weights.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
 #include <vector>
 
@@ -46,8 +48,13 @@ class DescendingCandidates {
   void sort_more() {
     constexpr size_t kFirst = 64, kGrowth = 4;  // a peaked distribution is decided within the first few
     const size_t target = std::min(size(), std::max(kFirst, sorted_ * kGrowth));
-    std::partial_sort(unsorted(), candidates_.begin() + static_cast<std::ptrdiff_t>(target), candidates_.end(),
-                      comes_first);
+    const auto cut = candidates_.begin() + static_cast<std::ptrdiff_t>(target);
+    if (sorted_ == 0) {
+      std::partial_sort(unsorted(), cut, candidates_.end(), comes_first);
+    } else {  // many: selecting first spares sorting by a large heap
+      if (cut != candidates_.end()) std::nth_element(unsorted(), cut - 1, candidates_.end(), comes_first);
+      std::sort(unsorted(), cut, comes_first);
+    }
     sorted_ = target;
   }
 
@@ -55,70 +62,88 @@ class DescendingCandidates {
   size_t sorted_ = 0;
 };
 
+/// The highest logit; of equal ones the lowest token. NaN and -inf cannot be drawn.
+std::optional<Candidate> best_of(std::span<const float> logits) {
+  constexpr size_t kLanes = 8;  // independent maxima, for vector code
+  std::array<float, kLanes> highest;
+  highest.fill(-std::numeric_limits<float>::infinity());
+  size_t i = 0;
+  for (; i + kLanes <= logits.size(); i += kLanes) {
+    for (size_t lane = 0; lane < kLanes; ++lane) {
+      highest[lane] = logits[i + lane] > highest[lane] ? logits[i + lane] : highest[lane];
+    }
+  }
+  float best = *std::max_element(highest.begin(), highest.end());
+  for (; i < logits.size(); ++i) best = logits[i] > best ? logits[i] : best;
+  if (best == -std::numeric_limits<float>::infinity()) return std::nullopt;
+  return Candidate{best, static_cast<int32_t>(std::find(logits.begin(), logits.end(), best) - logits.begin())};
+}
+
 /// All tokens that can be drawn, by ascending id. With an infinite logit: those alone, equally likely.
-std::vector<Candidate> collect(std::span<const float> logits) {
+std::vector<Candidate> collect(std::span<const float> logits, bool only_infinite) {
   constexpr float kInfinity = std::numeric_limits<float>::infinity();
   std::vector<Candidate> candidates;
-  candidates.reserve(logits.size());
-  bool has_infinity = false;
+  if (!only_infinite) candidates.reserve(logits.size());
   for (size_t i = 0; i < logits.size(); ++i) {
-    if (!(logits[i] > -kInfinity)) continue;  // -inf or NaN
-    candidates.push_back({logits[i], static_cast<int32_t>(i)});
-    has_infinity = has_infinity || logits[i] == kInfinity;
-  }
-  if (has_infinity) {
-    std::erase_if(candidates, [](const Candidate& c) { return c.logit < kInfinity; });
-    for (Candidate& c : candidates) c.logit = 0.0F;
+    if (!(logits[i] > -kInfinity) || (only_infinite && logits[i] < kInfinity)) continue;
+    candidates.push_back({only_infinite ? 0.0F : logits[i], static_cast<int32_t>(i)});
   }
   return candidates;
 }
 
 }  // namespace
 
-std::optional<TokenId> sample_row(std::span<float> logits, const SampleHistory& history, const SamplingParams& params,
-                                  uint64_t position) {
-  adjust_logits(logits, history, params);
-  std::vector<Candidate> found = collect(logits);
-  if (found.empty()) return std::nullopt;
-  const Candidate best = *std::min_element(found.begin(), found.end(), comes_first);
-  if (params.is_greedy()) return TokenId(best.token);
+std::optional<TokenId> draw_token(std::span<const float> logits, const RowSampling& row) {
+  std::optional<Candidate> best = best_of(logits);
+  if (!best) return std::nullopt;
+  if (row.temperature == 0.0) return TokenId(best->token);
+  LS_REQUIRE(ShapeError, logits.size() <= static_cast<size_t>(kMaxSampledVocabulary),
+             "sampling: a vocabulary of {}; at most {}", logits.size(), kMaxSampledVocabulary);
 
-  // Likelihoods relative to the best token; the temperature divides differences, so a tiny one cannot overflow.
-  const auto weight = [&](const Candidate& c) {
-    const double difference = static_cast<double>(c.logit) - static_cast<double>(best.logit);
-    return difference == 0.0 ? 1.0 : exp_nonpositive(difference / params.temperature);
-  };
+  const bool is_infinite = best->logit == std::numeric_limits<float>::infinity();
+  if (is_infinite) best->logit = 0.0F;
+  const auto weight = [&](const Candidate& c) { return sample_weight(c.logit, best->logit, row.temperature); };
 
-  DescendingCandidates candidates(std::move(found));
-  double total = 0.0;
-  if (params.top_k > 0) {
-    candidates.keep(static_cast<size_t>(params.top_k));
-    for (size_t i = 0; i < candidates.size(); ++i) total += weight(candidates.at(i));
-  } else {
-    for (const Candidate& c : candidates) total += weight(c);  // by ascending id: still unsorted
-  }
+  DescendingCandidates candidates(collect(logits, is_infinite));
+  if (row.top_k > 0) candidates.keep(static_cast<size_t>(row.top_k));
+  uint64_t kept = 0;
+  for (const Candidate& c : candidates) kept += weight(c);
 
-  // top_p and min_p both keep a prefix of the descending order.
-  size_t num_kept = candidates.size();
-  if (params.top_p < 1.0 || params.min_p > 0.0) {
-    const double enough = params.top_p < 1.0 ? params.top_p * total : std::numeric_limits<double>::infinity();
-    double mass = 0.0;
-    for (num_kept = 0; num_kept < candidates.size() && mass < enough; ++num_kept) {
-      const double w = weight(candidates.at(num_kept));
-      if (num_kept > 0 && w < params.min_p) break;
+  // top_p and min_p both keep a prefix of the descending order; with neither, all of it.
+  const uint64_t enough = std::max<uint64_t>(share_of(kept, row.top_p), 1);  // the best token stays, also at top_p 0
+  const uint64_t least = share_of(kFullWeight, row.min_p);
+  if (enough < kept || least > 0) {
+    uint64_t mass = 0;
+    for (size_t i = 0; i < candidates.size() && mass < enough; ++i) {
+      const uint64_t w = weight(candidates.at(i));
+      if (w < least) break;
       mass += w;
     }
-    if (num_kept == 0) num_kept = 1;  // top_p 0: the best token
-    total = num_kept == 1 ? 1.0 : mass;
+    kept = mass;
   }
 
-  const double target = philox_uniform(params.seed, position) * total;
-  double mass = 0.0;
-  for (size_t i = 0; i < num_kept; ++i) {
+  const uint64_t target = draw_target(kept, row.seed, row.position);
+  uint64_t mass = 0;
+  for (size_t i = 0; i < candidates.size(); ++i) {
     mass += weight(candidates.at(i));
     if (mass > target) return TokenId(candidates.at(i).token);
   }
-  return TokenId(candidates.at(num_kept - 1).token);  // rounding left the target beyond the last sum
+  LS_THROW(Error, "sampling: the draw fell outside the row (temperature {})", row.temperature);
+}
+
+RowSampling row_sampling(const SamplingParams& params, uint64_t position) {
+  return {.temperature = params.temperature,
+          .top_p = params.top_p,
+          .min_p = params.min_p,
+          .seed = params.seed,
+          .position = position,
+          .top_k = params.top_k};
+}
+
+std::optional<TokenId> sample_row(std::span<float> logits, const SampleHistory& history, const SamplingParams& params,
+                                  uint64_t position) {
+  adjust_logits(logits, history, params);
+  return draw_token(logits, row_sampling(params, position));
 }
 
 }  // namespace lockstep

@@ -25,7 +25,7 @@ struct ArgmaxResult {
 ArgmaxResult better_of(ArgmaxResult a, ArgmaxResult b);
 
 /// out[r] = best of logits[r, :], token ids offset by vocab_begin.
-/// Shapes: logits [rows, shard] F32, row stride free; out has `rows` entries, host memory.
+/// Shapes: logits [rows, shard] F32, row stride free; out has `rows` entries, in the context's device memory.
 /// Throws: ShapeError, DTypeError.
 void argmax_rows(const OpContext& context, ConstTensorView logits, int64_t vocab_begin, std::span<ArgmaxResult> out);
 

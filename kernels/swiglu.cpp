@@ -2,6 +2,7 @@
 
 #include "kernels/backends.h"
 #include "kernels/check.h"
+#include "kernels/cuda_api.h"
 
 namespace lockstep {
 
@@ -17,7 +18,7 @@ void swiglu(const OpContext& context, ConstTensorView gate_up, TensorView out) {
   check_device("swiglu", "out", out, context);
   switch (context.device.kind) {
     case DeviceKind::kCpu: return cpu::swiglu(context, gate_up, out);
-    case DeviceKind::kCuda: return cuda::swiglu(context, gate_up, out);
+    case DeviceKind::kCuda: return cuda_kernels().swiglu(context, gate_up, out);
   }
 }
 

@@ -1,13 +1,13 @@
 #include "launcher/engine.h"
 
+#include "core/copy.h"
 #include "core/error.h"
+#include "core/trace.h"
 #include "dist/sharding.h"
-#include "kernels/sample.h"
 #include "kernels/token_score.h"
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <utility>
 
 namespace lockstep {
@@ -17,22 +17,53 @@ double seconds_since(std::chrono::steady_clock::time_point start) {
   return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
 }
 
+// Adds the time of its life to a sum.
+class TimeInto {
+ public:
+  explicit TimeInto(double& sum) : sum_(sum) {}
+  ~TimeInto() { sum_ += seconds_since(start_); }
+  TimeInto(const TimeInto&) = delete;
+  TimeInto& operator=(const TimeInto&) = delete;
+
+ private:
+  double& sum_;
+  const std::chrono::steady_clock::time_point start_ = std::chrono::steady_clock::now();
+};
+
+template <class Work>
+decltype(auto) timed(double& sum, Work&& work) {
+  const TimeInto time(sum);
+  return work();
+}
+
 // Rows of logits that scoring prompts holds at a time: enough to keep the product busy, few enough that a vocabulary of
 // 150,000 takes 40 MB and not a gigabyte.
 constexpr size_t kMostScoreRows = 64;
 
 // Whatever decides the bits of a key or value is part of the key of its page.
-Hash128 cache_key(const Checkpoint& checkpoint, const OpContext& context, DType dtype) {
-  return hash128(fmt::format("{} {} {}", checkpoint.fingerprint().to_string(), name_of(dtype), name_of(context.isa)));
+Hash128 cache_key(const Checkpoint& checkpoint, const EngineConfig& config) {
+  return hash128(fmt::format("{} {} {}", checkpoint.fingerprint().to_string(), name_of(config.dtype), config.numerics));
+}
+
+BatchLimits limits_of(const EngineConfig& config) {
+  const int64_t pages = (config.max_sequence + config.page_tokens - 1) / config.page_tokens;
+  return {.tokens = config.most_forward_tokens(),
+          .rows = DecodeGraphs::padded(config.max_sequences),
+          .pages = config.max_sequences * pages};
+}
+
+bool has_scores(const StepPlan& plan) {
+  return std::any_of(plan.rows.begin(), plan.rows.end(),
+                     [](const PlanRow& row) { return row.score_begin != row.score_end; });
+}
+
+void describe(HostSpan& span, const StepPlan& plan) {
+  span.set("number,tokens,rows",
+           {static_cast<int64_t>(plan.number), plan.num_tokens(), static_cast<int64_t>(plan.rows.size())});
 }
 
 std::span<float> row_of(std::span<float> rows, int64_t row, int64_t columns) {
   return rows.subspan(static_cast<size_t>(row * columns), static_cast<size_t>(columns));
-}
-
-template <class T>
-std::span<const std::byte> bytes_of(const std::vector<T>& values) {
-  return std::as_bytes(std::span(values));
 }
 
 }  // namespace
@@ -45,13 +76,16 @@ Engine::Engine(const OpContext& context, const Checkpoint& checkpoint, const Top
       channel_(group),
       table_(config.num_slots),
       decoder_(context, checkpoint, shard_of(checkpoint.config(), topology.tp(), topology.tp_rank()), group,
-               config.dtype, config.max_step_tokens, config.max_sequence),
+               config.dtype, config.most_forward_tokens(), config.max_sequence),
       pool_(decoder_.kv_layout(config.page_tokens), config.num_slots, context.device),
+      batch_(context.device, limits_of(config)),
       vocab_size_(checkpoint.config().vocab_size),
-      vocab_begin_(even_shard(vocab_size_, topology.tp(), topology.tp_rank()).begin),
-      tp_(topology.tp()),
       model_(checkpoint.config()),
-      gather_(group, vocab_size_) {
+      gather_(group, vocab_size_),
+      sampler_(context_, group, vocab_size_, limits_of(config).rows, topology.is_leader() ? &states_ : nullptr) {
+  if (context.device.kind == DeviceKind::kCuda) {
+    decoder_.reserve_logits(std::max(limits_of(config).rows, static_cast<int64_t>(kMostScoreRows)));
+  }
   if (!topology.is_leader()) return;
   planner_ = std::make_unique<Planner>(PlannerConfig{.num_slots = config.num_slots,
                                                      .page_tokens = config.page_tokens,
@@ -59,7 +93,7 @@ Engine::Engine(const OpContext& context, const Checkpoint& checkpoint, const Top
                                                      .max_sequences = config.max_sequences,
                                                      .prefill_chunk = config.prefill_chunk,
                                                      .share_prefixes = config.share_prefixes,
-                                                     .cache_key = cache_key(checkpoint, context, config.dtype)});
+                                                     .cache_key = cache_key(checkpoint, config)});
 }
 
 SequenceId Engine::add(std::vector<TokenId> prompt, int64_t max_new_tokens, const SamplingParams& sampling) {
@@ -93,22 +127,58 @@ SequenceReport Engine::finish(SequenceId sequence) {
 
 std::span<const SampledToken> Engine::step() {
   const auto start = std::chrono::steady_clock::now();
-  const StepPlan plan = planner_->plan();
-  channel_.exchange(&plan);
-  run(plan);
+  HostSpan span(context_.tracer, "step");
+  if (!in_flight_) {
+    in_flight_ =
+        publish(timed(times_.plan, [&] { return traced(context_.tracer, "plan", [&] { return planner_->plan(); }); }));
+  }
+  const StepPlan plan = std::move(*in_flight_);
+  describe(span, plan);
+  const bool is_ahead = config_.plan_ahead && sampler_.is_on_device(plan) && !has_scores(plan);
+  in_flight_ = is_ahead ? run_ahead_of(plan) : std::nullopt;
 
+  const std::span<const SampledToken> sampled = timed(times_.wait, [&] { return sampler_.finish(plan); });
+  const TimeInto plan_time(times_.plan);
   std::vector<TokenId> tokens;
+  for (const SampledToken& one : sampled)
+    tokens.push_back(one.token.value_or(TokenId(0)));  // a void row is finished next
+  traced(context_.tracer, "commit",
+         [&] { is_ahead ? planner_->resolve(plan, tokens) : planner_->commit(plan, tokens); });
+  count_time(plan, seconds_since(start));
+  return sampled;
+}
+
+// What can be planned without the tokens of `plan` is on its way before they are waited for.
+std::optional<StepPlan> Engine::run_ahead_of(const StepPlan& plan) {
+  std::optional<StepPlan> next = timed(times_.plan, [&] {
+    return traced(context_.tracer, "plan", [&] {
+      planner_->commit_ahead(plan);
+      return planner_->plan_ahead();
+    });
+  });
+  if (next) next = publish(std::move(*next));
+  return next;
+}
+
+StepPlan Engine::publish(StepPlan plan) {
+  timed(times_.publish, [&] { traced(context_.tracer, "publish", [&] { channel_.exchange(&plan); }); });
+  run(plan);
+  return plan;
+}
+
+void Engine::count_time(const StepPlan& plan, double seconds) {
   bool has_prompt = false, has_single = false;
   for (const PlanRow& row : plan.rows) (row.tokens.size() > 1 ? has_prompt : has_single) = true;
-  for (const SampledToken& one : sampled_)
-    tokens.push_back(one.token.value_or(TokenId(0)));  // a void row is finished next
-  planner_->commit(plan, tokens);
   ++times_.steps;
-  (has_prompt && has_single ? times_.mixed : has_prompt ? times_.prefill : times_.decode) += seconds_since(start);
-  return sampled_;
+  (has_prompt && has_single ? times_.mixed : has_prompt ? times_.prefill : times_.decode) += seconds;
 }
 
 void Engine::stop() {
+  if (in_flight_) {  // of sequences that all ended meanwhile
+    const auto sampled = sampler_.finish(*in_flight_);
+    planner_->commit(*in_flight_, std::vector<TokenId>(sampled.size(), TokenId(0)));
+    in_flight_.reset();
+  }
   const StepPlan last = planner_->last_plan();
   channel_.exchange(&last);
   table_.apply(last);
@@ -116,116 +186,50 @@ void Engine::stop() {
 
 void Engine::follow(const std::function<void()>& between_steps) {
   for (;;) {
-    const StepPlan plan = channel_.exchange(nullptr);
+    const StepPlan plan = traced(context_.tracer, "wait for plan", [&] { return channel_.exchange(nullptr); });
     if (plan.last) return table_.apply(plan);
     run(plan);
     if (between_steps) between_steps();
   }
 }
 
-// What every rank does with a plan, in the same order of collectives.
+// What every rank does with a plan, in the same order of collectives. On CUDA it is enqueued; nothing waits but the
+// scoring of prompts.
 void Engine::run(const StepPlan& plan) {
   ++progress_;
+  HostSpan span(context_.tracer, "run");
+  describe(span, plan);
+  if (context_.tracer != nullptr) context_.tracer->collect();
   table_.apply(plan);
-  batch_.assign(plan, table_);
-  collect(plan, decoder_.forward(batch_, pool_.pages()));
-  if (planner_) sample(plan);
+  const TensorView logits = timed(times_.forward, [&] { return forward(plan); });
+  timed(times_.sampling, [&] { sampler_.enqueue(plan, logits); });
   score_prompts(plan);
   ++progress_;
 }
 
-// Brings to the leader what sampling needs. Which rows need what stands in the plan, so all ranks take the same way.
-void Engine::collect(const StepPlan& plan, TensorView logits) {
-  collect_best(plan, logits);
-  collect_full(plan, logits);
-}
-
-void Engine::collect_best(const StepPlan& plan, TensorView logits) {
-  std::vector<ArgmaxResult> mine;
-  int64_t index = 0;
-  for (const PlanRow& row : plan.rows) {
-    if (!row.wants_logits) continue;
-    if (!row.needs_full_logits) {
-      argmax_rows(context_, logits.slice(0, index, index + 1), vocab_begin_, std::span(&mine.emplace_back(), 1));
-    }
-    ++index;
+TensorView Engine::forward(const StepPlan& plan) {
+  const auto compute = [this] { return decoder_.forward(batch_, pool_.pages()); };
+  const bool as_graph = config_.graphs && ForwardBatch::is_decode(plan);
+  batch_.assign(plan, table_, as_graph ? DecodeGraphs::padded(static_cast<int64_t>(plan.rows.size())) : 0);
+  if (as_graph) batch_.bound_positions(DecodeGraphs::padded_positions(batch_.rows().max_end));
+  {
+    const StreamSpan span(context_.tracer, context_.stream, "upload batch", TraceTrack::kTransfers);
+    batch_.upload(context_, sampler_.tokens());
   }
-  best_tokens_.clear();
-  if (mine.empty()) return;
-  const bool is_leader = planner_ != nullptr;
-  const std::vector<int64_t> sizes(static_cast<size_t>(tp_), static_cast<int64_t>(bytes_of(mine).size()));
-  std::vector<ArgmaxResult> all(is_leader ? mine.size() * static_cast<size_t>(tp_) : 0);
-  group_.gather(bytes_of(mine), sizes, std::as_writable_bytes(std::span(all)), Rank(0));
-  if (!is_leader) return;
-  for (size_t row = 0; row < mine.size(); ++row) {
-    ArgmaxResult best = all[row];
-    for (size_t rank = 1; rank < static_cast<size_t>(tp_); ++rank)
-      best = better_of(best, all[rank * mine.size() + row]);
-    best_tokens_.push_back(std::isfinite(best.value) ? std::optional(best.token) : std::nullopt);
-  }
-}
-
-void Engine::collect_full(const StepPlan& plan, TensorView logits) {
-  const int64_t columns = logits.size(1);
-  std::vector<float> mine;
-  int64_t index = 0, count = 0;
-  for (const PlanRow& row : plan.rows) {
-    if (!row.wants_logits) continue;
-    if (row.needs_full_logits) {
-      const auto* const values = logits.slice(0, index, index + 1).as<float>();
-      mine.insert(mine.end(), values, values + columns);
-      ++count;
-    }
-    ++index;
-  }
-  full_logits_ = {};
-  if (count > 0) full_logits_ = gather_.gather(mine, count);
-}
-
-void Engine::sample(const StepPlan& plan) {
-  struct FullRow {
-    size_t result;
-    SamplingState* state;
-    uint64_t position;
-  };
-  std::vector<FullRow> full_rows;
-  sampled_.clear();
-  size_t next_best = 0;
-  for (const PlanRow& row : plan.rows) {
-    if (!row.wants_logits) continue;
-    sampled_.push_back({row.sequence, std::nullopt, std::nullopt});
-    if (!row.needs_full_logits) {
-      sampled_.back().token = best_tokens_[next_best++];
-    } else {
-      const auto position = static_cast<uint64_t>(row.first_position) + row.tokens.size();
-      full_rows.push_back({sampled_.size() - 1, &states_.at(row.sequence), position});
-    }
-  }
-  context_.threads->parallel_for(static_cast<int64_t>(full_rows.size()), 1, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin; i < end; ++i) {
-      const FullRow& row = full_rows[static_cast<size_t>(i)];
-      const auto logits = row_of(full_logits_, i, vocab_size_);
-      const std::optional<int32_t> logprobs = row.state->params.logprobs;
-      std::vector<float> raw;  // sampling overwrites the row
-      if (logprobs) raw.assign(logits.begin(), logits.end());
-      SampledToken& result = sampled_[row.result];
-      result.token = sample_row(logits, row.state->history, row.state->params, row.position);
-      if (!result.token) continue;
-      row.state->history.add_generated(*result.token);
-      if (logprobs) result.score = score_token(raw, *result.token, *logprobs);
-    }
-  });
+  const StreamSpan span(context_.tracer, context_.stream, "forward", TraceTrack::kCompute, "tokens",
+                        batch_.num_tokens());
+  return as_graph ? graphs_.run(*context_.stream, batch_, compute) : compute();
 }
 
 void Engine::score_prompts(const StepPlan& plan) {
-  const std::span<const int32_t> tokens = batch_.scored_tokens();
+  const auto num_tokens = static_cast<size_t>(batch_.num_scored_tokens());
+  const HostSpan span(num_tokens > 0 ? context_.tracer : nullptr, "score prompts");
   const std::vector<ScoreTask> tasks = planner_ ? prepare_scores(plan) : std::vector<ScoreTask>();
-  for (size_t begin = 0; begin < tokens.size(); begin += kMostScoreRows) {
-    const auto slice = tokens.subspan(begin, std::min(kMostScoreRows, tokens.size() - begin));
-    const TensorView shard = decoder_.logits(slice);
-    const auto num_rows = static_cast<int64_t>(slice.size());
+  for (size_t begin = 0; begin < num_tokens; begin += kMostScoreRows) {
+    const auto num_rows = static_cast<int64_t>(std::min(kMostScoreRows, num_tokens - begin));
+    const auto first_row = static_cast<int64_t>(begin);
     const std::span<float> rows =
-        gather_.gather({shard.as<float>(), static_cast<size_t>(num_rows * shard.size(1))}, num_rows);
+        gather_.gather(on_host(decoder_.logits(batch_.scored_tokens(first_row, first_row + num_rows))), num_rows);
     if (!planner_) continue;
     context_.threads->parallel_for(num_rows, 1, [&](int64_t first, int64_t end) {
       for (int64_t i = first; i < end; ++i) {
@@ -234,6 +238,17 @@ void Engine::score_prompts(const StepPlan& plan) {
       }
     });
   }
+}
+
+// A contiguous F32 tensor as host memory; valid until the next call.
+std::span<const float> Engine::on_host(TensorView values) {
+  const auto count = static_cast<size_t>(values.shape().num_elements());
+  if (context_.device.kind == DeviceKind::kCpu) return {values.as<float>(), count};
+  const auto bytes = static_cast<int64_t>(count * sizeof(float));
+  if (score_logits_.bytes() < bytes) score_logits_ = PinnedBuffer(bytes, context_.device);
+  copy_async(*context_.stream, score_logits_.data(), values.data(), bytes);
+  context_.stream->synchronize();
+  return {score_logits_.as<float>(), count};
 }
 
 // Sets out prompt_scores_ and lists its places in the order of the batch's scored tokens.

@@ -1,6 +1,11 @@
 // The engine: the step loop of one tensor-parallel group. Second stop on the main path: step() is plan → forward →
 // sample → commit; the next stop is dist/model/decoder.h, the side door cache/planner.h.
 //
+// On a GPU the loop runs one plan ahead: while a step computes, the next one is planned, published and enqueued, with
+// the tokens in between left on the device (EngineConfig::plan_ahead); the host waits only for the tokens of the step
+// before, to see which sequences end. A sequence that ends by its own decision has been computed one token too far
+// then, for nothing. Answers do not depend on it.
+//
 // The leader (rank 0 of the group) owns the planner and calls add(), step(), finish(), stop(); every other rank calls
 // follow() once and does what the plans say until the last one. Not thread-safe.
 #pragma once
@@ -8,23 +13,25 @@
 #include "cache/device_pool.h"
 #include "cache/page_table.h"
 #include "cache/planner.h"
-#include "core/sampling_params.h"
+#include "core/pinned_buffer.h"
 #include "core/token_score.h"
 #include "dist/communicator.h"
 #include "dist/model/decoder.h"
 #include "dist/plan_channel.h"
 #include "dist/topology.h"
-#include "kernels/sample_history.h"
 #include "launcher/batch/request.h"
+#include "launcher/decode_graphs.h"
 #include "launcher/logit_gather.h"
+#include "launcher/step_sampler.h"
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <span>
-#include <unordered_map>
+#include <string>
 #include <variant>
 #include <vector>
 
@@ -42,13 +49,17 @@ struct EngineConfig {
   int64_t page_tokens = 0;
   int64_t num_slots = 0;
   bool share_prefixes = true;
-};
+  /// Plans one step ahead of its tokens where they are sampled on the device.
+  bool plan_ahead = false;
+  /// CUDA: records decode steps as graphs.
+  bool graphs = false;
+  /// What else the bits of a result depend on besides model and dtype: device kind, instruction set, libraries.
+  std::string numerics = {};
 
-/// What a sequence got in a step: its next token, or nothing if its logits were not finite.
-struct SampledToken {
-  SequenceId sequence;
-  std::optional<TokenId> token;
-  std::optional<TokenScore> score;  // of a token whose request has logprobs
+  /// Most tokens of one forward pass, padding of graphs included.
+  int64_t most_forward_tokens() const {
+    return graphs ? std::max(max_step_tokens, DecodeGraphs::padded(max_sequences)) : max_step_tokens;
+  }
 };
 
 /// Scores of prompt tokens that a step computed: scores[i] belongs to the token at first_position + i, which is ≥ 1.
@@ -62,6 +73,9 @@ struct PromptScores {
 struct EngineTimes {
   int64_t steps = 0;
   double prefill = 0.0, decode = 0.0, mixed = 0.0;  // steps with prompt tokens only, single tokens only, both
+  // The same time by what the host did: planned and took in tokens; told the other ranks; computed the forward pass and
+  // the sampling, or on CUDA enqueued them; waited for the tokens (on the CPU: sampled what the host samples).
+  double plan = 0.0, publish = 0.0, forward = 0.0, sampling = 0.0, wait = 0.0;
 };
 
 /// What became of a request.
@@ -80,7 +94,8 @@ class Engine {
   /// Leader. Ends a sequence; its pages stay cached for others.
   SequenceReport finish(SequenceId sequence);
   bool has_work() const { return planner_ && planner_->has_work(); }
-  /// Leader. One step of all ranks. Requires has_work(). The result is valid until the next call.
+  /// Leader. One step of all ranks. Requires has_work(). The result is valid until the next call. Rows of sequences
+  /// that were finished while they were computed have no token.
   std::span<const SampledToken> step();
   /// Leader. What the last step() scored, for sequences with prompt_logprobs: over the steps every token of the prompt
   /// but the first, once, in order. The last ones come in the step that samples the first token. Valid until the next
@@ -100,6 +115,8 @@ class Engine {
 
   const EngineConfig& config() const { return config_; }
   const EngineTimes& times() const { return times_; }
+  /// CUDA graphs recorded so far by this rank.
+  int64_t num_graphs() const { return graphs_.num_recorded(); }
   const PlannerStats& planner_stats() const { return planner_->stats(); }
   int64_t num_running() const { return planner_->num_running(); }
   int64_t num_waiting() const { return planner_->num_waiting(); }
@@ -112,12 +129,6 @@ class Engine {
   uint64_t progress() const { return progress_.load(std::memory_order_relaxed); }
 
  private:
-  /// What the leader remembers of a sequence to sample its tokens.
-  struct SamplingState {
-    SamplingParams params;
-    SampleHistory history;        // the prompt's part only where there are penalties
-    std::vector<TokenId> prompt;  // only with prompt_logprobs
-  };
   /// A place for the score of one prompt token.
   struct ScoreTask {
     TokenScore* score;
@@ -126,12 +137,13 @@ class Engine {
   };
 
   void check(const SamplingParams& sampling) const;
+  StepPlan publish(StepPlan plan);
   void run(const StepPlan& plan);
-  void collect(const StepPlan& plan, TensorView logits);
-  void collect_best(const StepPlan& plan, TensorView logits);
-  void collect_full(const StepPlan& plan, TensorView logits);
-  void sample(const StepPlan& plan);
+  std::optional<StepPlan> run_ahead_of(const StepPlan& plan);
+  TensorView forward(const StepPlan& plan);
+  void count_time(const StepPlan& plan, double seconds);
   void score_prompts(const StepPlan& plan);
+  std::span<const float> on_host(TensorView values);
   std::vector<ScoreTask> prepare_scores(const StepPlan& plan);
 
   OpContext context_;
@@ -142,18 +154,18 @@ class Engine {
   Decoder decoder_;
   DevicePool pool_;
   ForwardBatch batch_;
-  int64_t vocab_size_, vocab_begin_;
-  int32_t tp_;
+  DecodeGraphs graphs_;
+  int64_t vocab_size_;
   ModelConfig model_;
   const TextModel* text_ = nullptr;
   LogitGather gather_;
+  SamplingStates states_;  // leader only
+  StepSampler sampler_;
+  PinnedBuffer score_logits_;  // CUDA
   std::atomic<uint64_t> progress_{0};
 
-  std::unique_ptr<Planner> planner_;  // leader only, like all below
-  std::unordered_map<SequenceId, SamplingState> states_;
-  std::vector<std::optional<TokenId>> best_tokens_;  // of rows that need only the highest logit
-  std::span<float> full_logits_;                     // [rows that need all logits, vocabulary], in gather_
-  std::vector<SampledToken> sampled_;
+  std::unique_ptr<Planner> planner_;   // leader only, like all below
+  std::optional<StepPlan> in_flight_;  // enqueued, its tokens not taken
   std::vector<PromptScores> prompt_scores_;
   EngineTimes times_;
 };

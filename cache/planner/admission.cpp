@@ -17,6 +17,10 @@ void Planner::Impl::admit(Step& step) {
        next != waiting.end() && looks_left > 0 && static_cast<int64_t>(running.size()) < config.max_sequences;
        --looks_left) {
     SequenceState& sequence = *next->second;
+    if (sequence.awaits_token()) {  // preempted in this very plan
+      ++next;
+      continue;
+    }
     const auto keys = sequence.page_keys(shareable_pages(sequence), config.page_tokens);
     const int64_t num_cached = tree.num_cached(keys);
     if (num_cached < static_cast<int64_t>(keys.size()) && tree.is_claimed(keys[static_cast<size_t>(num_cached)])) {

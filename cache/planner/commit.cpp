@@ -5,24 +5,57 @@
 #include <algorithm>
 
 namespace lockstep {
+namespace {
 
-void Planner::Impl::commit(const StepPlan& plan, std::span<const TokenId> sampled) {
-  LS_CHECK(plan_is_open && plan.number + 1 == next_number, "plan {} is committed; plan {} {}", plan.number,
-           next_number - 1, plan_is_open ? "was the last one" : "was committed already");
+void check_count(const StepPlan& plan, std::span<const TokenId> sampled) {
   const auto num_wanted = std::count_if(plan.rows.begin(), plan.rows.end(), [](auto& row) { return row.wants_logits; });
   LS_CHECK(num_wanted == static_cast<int64_t>(sampled.size()), "plan {} wants {} tokens, {} were sampled", plan.number,
            num_wanted, sampled.size());
-  size_t next_sampled = 0;
+}
+
+}  // namespace
+
+void Planner::Impl::commit(const StepPlan& plan, std::span<const TokenId> sampled) {
+  check_count(plan, sampled);
+  commit_ahead(plan);
+  resolve(plan, sampled);
+}
+
+void Planner::Impl::commit_ahead(const StepPlan& plan) {
+  LS_CHECK(!unresolved, "the tokens of plan {} were not told", *unresolved);
+  LS_CHECK(plan_is_open && plan.number + 1 == next_number, "plan {} is committed; plan {} {}", plan.number,
+           next_number - 1, plan_is_open ? "was the last one" : "was committed already");
+  int32_t next_source = 0;
   for (const PlanRow& row : plan.rows) {
+    const int32_t source = row.wants_logits ? next_source++ : -1;
+    if (open_plan_is_ahead && !sequences.contains(row.sequence)) continue;  // ended while the row was computed
     SequenceState& sequence = sequence_of(row.sequence);
     sequence.num_computed += static_cast<int64_t>(row.tokens.size());
     sequence.num_scored = std::max(sequence.num_scored, row.score_end);
     seal_full_pages(sequence);
-    if (row.wants_logits) sequence.tokens.push_back(sampled[next_sampled++]);
+    if (!row.wants_logits) continue;
+    sequence.tokens.push_back(kUnknownToken);
+    sequence.token_source = source;
   }
   tree.clear_claims();
   plan_is_open = false;
+  unresolved = plan.number;
   update_gauges();
+}
+
+void Planner::Impl::resolve(const StepPlan& plan, std::span<const TokenId> sampled) {
+  LS_CHECK(unresolved == plan.number, "no tokens of plan {} are out", plan.number);
+  check_count(plan, sampled);
+  size_t next_sampled = 0;
+  for (const PlanRow& row : plan.rows) {
+    if (!row.wants_logits) continue;
+    const TokenId token = sampled[next_sampled++];
+    const auto at = sequences.find(row.sequence);
+    if (at == sequences.end()) continue;
+    at->second.tokens.back() = token;
+    at->second.token_source = -1;
+  }
+  unresolved.reset();
 }
 
 // The SEAL ops go into the next plan, before its rows: a page is shared only behind them.
@@ -47,7 +80,8 @@ void Planner::Impl::seal_full_pages(SequenceState& sequence) {
 }
 
 SequenceReport Planner::Impl::finish(SequenceId id) {
-  LS_CHECK(!plan_is_open, "sequence {} is finished before plan {} is committed", id.value(), next_number - 1);
+  LS_CHECK(!plan_is_open || open_plan_is_ahead, "sequence {} is finished before plan {} is committed", id.value(),
+           next_number - 1);
   SequenceState& sequence = sequence_of(id);
   if (waiting.erase(id) == 0) {
     running.erase(position_in_running(id));

@@ -25,6 +25,9 @@ struct Planner::Impl {
 
   // schedule.cpp
   StepPlan plan();
+  std::optional<StepPlan> plan_ahead();
+  /// A plan, or nothing if no sequence can have a row.
+  std::optional<StepPlan> make_plan();
   void schedule_decodes(Step& step);
   void schedule_prompts(Step& step);
   /// One prompt chunk of a running sequence, as long as budget and pages allow; perhaps none.
@@ -64,6 +67,8 @@ struct Planner::Impl {
 
   // commit.cpp
   void commit(const StepPlan& plan, std::span<const TokenId> sampled);
+  void commit_ahead(const StepPlan& plan);
+  void resolve(const StepPlan& plan, std::span<const TokenId> sampled);
   void seal_full_pages(SequenceState& sequence);
   SequenceReport finish(SequenceId id);
 
@@ -84,7 +89,9 @@ struct Planner::Impl {
   PlannerStats stats;
   uint64_t next_number = 0;  // of the next plan; the clock of last uses
   int64_t next_sequence = 0;
-  bool plan_is_open = false;  // handed out, not committed
+  bool plan_is_open = false;           // handed out, not committed
+  bool open_plan_is_ahead = false;     // made by plan_ahead()
+  std::optional<uint64_t> unresolved;  // plan that was committed ahead and whose tokens are out
 };
 
 }  // namespace lockstep

@@ -11,17 +11,35 @@
 namespace lockstep {
 
 StepPlan Planner::Impl::plan() {
-  LS_CHECK(!plan_is_open, "plan {} was not committed", next_number - 1);
   LS_CHECK(!sequences.empty(), "a plan was asked for without sequences");
+  LS_CHECK(!unresolved, "the tokens of plan {} were not told", *unresolved);
+  std::optional<StepPlan> plan = make_plan();
+  LS_CHECK(plan.has_value(), "plan {} is empty with {} running and {} waiting sequences", next_number, running.size(),
+           waiting.size());
+  open_plan_is_ahead = false;
+  return std::move(*plan);
+}
+
+std::optional<StepPlan> Planner::Impl::plan_ahead() {
+  LS_CHECK(unresolved.has_value(), "plan {} is made ahead of nothing", next_number);
+  std::optional<StepPlan> plan = make_plan();
+  if (plan) open_plan_is_ahead = true;
+  return plan;
+}
+
+// Without rows nothing is handed out: page operations so far go with the next plan.
+std::optional<StepPlan> Planner::Impl::make_plan() {
+  LS_CHECK(!plan_is_open, "plan {} was not committed", next_number - 1);
   Step step;
   step.tokens_left = config.max_step_tokens;
   step.plan.rows.reserve(running.size());
   schedule_decodes(step);
   schedule_prompts(step);
   admit(step);
-  LS_CHECK(!step.plan.rows.empty(), "plan {} is empty with {} running and {} waiting sequences", next_number,
-           running.size(), waiting.size());
-
+  if (step.plan.rows.empty()) {
+    update_gauges();
+    return std::nullopt;
+  }
   step.plan.number = next_number++;
   step.plan.digest_before = pool.digest();
   step.plan.ops = pool.take_ops();
@@ -36,6 +54,7 @@ void Planner::Impl::schedule_decodes(Step& step) {
   for (size_t i = 0; i < running.size() && step.tokens_left > 0; ++i) {
     SequenceState& sequence = *running[i];
     if (sequence.num_remaining() != 1) continue;
+    if (sequence.awaits_token() && sequence.num_generated() >= sequence.max_new_tokens) continue;  // ends with it
     LS_CHECK(sequence.num_generated() < sequence.max_new_tokens,
              "sequence {} has its {} new tokens and was not finished", sequence.id.value(), sequence.max_new_tokens);
     grow(sequence, pages_for(sequence.num_known()), /*may_preempt=*/true);
@@ -94,6 +113,7 @@ void Planner::Impl::add_row(Step& step, SequenceState& sequence, int64_t end) {
   row.first_position = sequence.num_computed;
   row.tokens.assign(sequence.tokens.begin() + sequence.num_computed, sequence.tokens.begin() + end);
   row.pages.assign(sequence.pages.begin(), sequence.pages.begin() + pages_for(end));
+  if (end == sequence.num_known()) row.token_source = sequence.token_source;
   row.wants_logits = end == sequence.num_known();
   row.needs_full_logits = row.wants_logits && sequence.needs_full_logits;
   if (std::min(end, sequence.score_end) > sequence.num_scored) {

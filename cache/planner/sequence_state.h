@@ -13,11 +13,12 @@ namespace lockstep {
 
 struct SequenceState {
   SequenceId id;
-  std::vector<TokenId> tokens;  // all known ones: the prompt, then what was sampled
+  std::vector<TokenId> tokens;  // all known ones: the prompt, then what was sampled; perhaps kUnknownToken behind them
   int64_t num_prompt_tokens = 0;
   int64_t max_new_tokens = 0;
   bool needs_full_logits = false;
-  int64_t num_scored = 0;  // positions [0, num_scored) were scored; those up to score_end are wanted
+  int32_t token_source = -1;  // of an unknown last token: its place among the tokens that the last plan samples
+  int64_t num_scored = 0;     // positions [0, num_scored) were scored; those up to score_end are wanted
   int64_t score_end = 0;
   Hash128 root;  // parent key of the first page
 
@@ -31,6 +32,7 @@ struct SequenceState {
   bool was_preempted = false;
   int64_t cached_prompt_tokens = 0;
 
+  bool awaits_token() const { return token_source >= 0; }
   int64_t num_known() const { return static_cast<int64_t>(tokens.size()); }
   int64_t num_remaining() const { return num_known() - num_computed; }
   int64_t num_generated() const { return num_known() - num_prompt_tokens; }

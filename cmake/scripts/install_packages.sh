@@ -4,12 +4,12 @@
 set -euo pipefail
 
 packages=(
-  g++ cmake ninja-build pkg-config git clang-format-14 python3
+  g++ cmake ninja-build ccache pkg-config git clang-format-14 python3
   openmpi-bin libopenmpi-dev
   libboost-program-options-dev libfmt-dev libspdlog-dev nlohmann-json3-dev
   libpcre2-dev libutf8proc-dev libsentencepiece-dev libxxhash-dev
-  zlib1g-dev libzstd-dev
-  libgtest-dev
+  zlib1g-dev libzstd-dev libhwloc-dev
+  libgtest-dev libboost-context-dev
 )
 
 missing=()

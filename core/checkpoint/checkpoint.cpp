@@ -1,7 +1,9 @@
 #include "core/checkpoint/checkpoint.h"
 
+#include "core/checkpoint/checkpoint_impl.h"
 #include "core/checkpoint/json_reader.h"
 #include "core/checkpoint/safetensors.h"
+#include "core/checkpoint/synthetic.h"
 
 #include <algorithm>
 #include <map>
@@ -51,11 +53,9 @@ std::map<std::string, std::string> read_index(const fs::path& path) {
   return files;
 }
 
-}  // namespace
-
-struct Checkpoint::Impl {
+/// A directory's safetensors files.
+struct FileImpl : Checkpoint::Impl {
   fs::path directory;
-  ModelConfig config;
   std::vector<SafetensorsFile> files;     // ascending by name
   std::map<std::string, size_t> file_of;  // tensor → index into files
 
@@ -84,7 +84,35 @@ struct Checkpoint::Impl {
       file_of.emplace(tensor, position);
     }
   }
+
+  const std::vector<int64_t>* shape(const std::string& name) const override {
+    const auto found = file_of.find(name);
+    return found == file_of.end() ? nullptr : &files[found->second].entries().at(name).shape;
+  }
+  ConstTensorView view(const std::string& name) const override { return files[file_of.at(name)].tensor(name); }
+  std::string place_of(const std::string& name) const override { return files[file_of.at(name)].path().string(); }
+
+  std::vector<std::string> names() const override {
+    std::vector<std::string> names;
+    for (const auto& [name, position] : file_of) names.push_back(name);
+    return names;
+  }
+
+  int64_t weight_bytes() const override {
+    int64_t bytes = 0;
+    for (const auto& [name, position] : file_of) bytes += static_cast<int64_t>(files[position].bytes(name).size());
+    return bytes;
+  }
+
+  Hash128 fingerprint() const override {
+    Hash128 hash = hash128(config.canonical_json());
+    for (const SafetensorsFile& file : files) hash = hash128(file.header(), hash);
+    for (const auto& [name, position] : file_of) hash = sample_hash(files[position].bytes(name), hash128(name, hash));
+    return hash;
+  }
 };
+
+}  // namespace
 
 Checkpoint::Checkpoint(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Checkpoint::Checkpoint(Checkpoint&&) noexcept = default;
@@ -92,10 +120,12 @@ Checkpoint& Checkpoint::operator=(Checkpoint&&) noexcept = default;
 Checkpoint::~Checkpoint() = default;
 
 Checkpoint Checkpoint::open(const fs::path& directory) {
+  if (const auto shape = shape_in(directory.string())) return synthetic(directory.string(), config_of_shape(*shape));
   std::error_code ignored;
   LS_REQUIRE(IoError, fs::is_directory(directory, ignored),
              "{} is not a directory; a model is one, with config.json in it", directory.string());
-  auto impl = std::make_unique<Impl>();
+  auto impl = std::make_unique<FileImpl>();
+  impl->place = directory.string();
   impl->directory = directory;
   impl->config = read_model_config(directory);
   if (is_present(directory / kIndexFile)) {
@@ -108,50 +138,29 @@ Checkpoint Checkpoint::open(const fs::path& directory) {
                    : "");
     impl->open_single(directory / kSingleFile);
   }
-  Checkpoint checkpoint(std::move(impl));
-  if (!config_names_dtype(directory) && checkpoint.contains(kEmbedding)) {
-    Impl& opened = *checkpoint.impl_;
-    opened.config.dtype = opened.files[opened.file_of.at(kEmbedding)].tensor(kEmbedding).dtype();
-  }
-  return checkpoint;
+  if (!config_names_dtype(directory) && impl->shape(kEmbedding) != nullptr)
+    impl->config.dtype = impl->view(kEmbedding).dtype();
+  return Checkpoint(std::move(impl));
 }
 
 const ModelConfig& Checkpoint::config() const { return impl_->config; }
 
-bool Checkpoint::contains(const std::string& name) const { return impl_->file_of.count(name) == 1; }
+bool Checkpoint::contains(const std::string& name) const { return impl_->shape(name) != nullptr; }
 
 ConstTensorView Checkpoint::tensor(const std::string& name, const Shape& expected) const {
-  const auto found = impl_->file_of.find(name);
-  LS_REQUIRE(FormatError, found != impl_->file_of.end(), "{}: the checkpoint holds no tensor {}",
-             impl_->directory.string(), shown(name));
-  const SafetensorsFile& file = impl_->files[found->second];
-  const std::vector<int64_t>& shape = file.entries().at(name).shape;
-  bool fits = shape.size() == static_cast<size_t>(expected.rank());
-  for (size_t axis = 0; fits && axis < shape.size(); ++axis) fits = shape[axis] == expected[static_cast<int>(axis)];
-  LS_REQUIRE(FormatError, fits, "{}: tensor {} has shape [{}], but config.json asks for {}", file.path().string(),
-             shown(name), fmt::join(shape, ", "), expected.to_string());
-  return file.tensor(name);
+  const std::vector<int64_t>* const shape = impl_->shape(name);
+  LS_REQUIRE(FormatError, shape != nullptr, "{}: the checkpoint holds no tensor {}", impl_->place, shown(name));
+  bool fits = shape->size() == static_cast<size_t>(expected.rank());
+  for (size_t axis = 0; fits && axis < shape->size(); ++axis) fits = (*shape)[axis] == expected[static_cast<int>(axis)];
+  LS_REQUIRE(FormatError, fits, "{}: tensor {} has shape [{}], but config.json asks for {}", impl_->place_of(name),
+             shown(name), fmt::join(*shape, ", "), expected.to_string());
+  return impl_->view(name);
 }
 
-std::vector<std::string> Checkpoint::names() const {
-  std::vector<std::string> names;
-  for (const auto& [name, position] : impl_->file_of) names.push_back(name);
-  return names;
-}
+std::vector<std::string> Checkpoint::names() const { return impl_->names(); }
 
-int64_t Checkpoint::weight_bytes() const {
-  int64_t bytes = 0;
-  for (const auto& [name, position] : impl_->file_of)
-    bytes += static_cast<int64_t>(impl_->files[position].bytes(name).size());
-  return bytes;
-}
+int64_t Checkpoint::weight_bytes() const { return impl_->weight_bytes(); }
 
-Hash128 Checkpoint::fingerprint() const {
-  Hash128 hash = hash128(impl_->config.canonical_json());
-  for (const SafetensorsFile& file : impl_->files) hash = hash128(file.header(), hash);
-  for (const auto& [name, position] : impl_->file_of)
-    hash = sample_hash(impl_->files[position].bytes(name), hash128(name, hash));
-  return hash;
-}
+Hash128 Checkpoint::fingerprint() const { return impl_->fingerprint(); }
 
 }  // namespace lockstep

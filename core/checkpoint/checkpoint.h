@@ -18,7 +18,12 @@ class Checkpoint {
  public:
   /// Uses model.safetensors.index.json if present, else model.safetensors. Files that an index names stand in the same
   /// directory. Throws IoError; FormatError, naming index entries whose file or tensor is missing.
+  /// "synthetic:NAME" opens synthetic() weights of that shape instead (core/checkpoint/synthetic.h).
   static Checkpoint open(const std::filesystem::path& directory);
+  /// Random weights of any size in the memory of the largest tensor, which they share. For measurements: activations
+  /// stay finite, values mean nothing. The same bits on every rank; the fingerprint is the config's. `place` names it
+  /// in messages.
+  static Checkpoint synthetic(const std::string& place, const ModelConfig& config);
   Checkpoint(Checkpoint&&) noexcept;
   Checkpoint& operator=(Checkpoint&&) noexcept;
   ~Checkpoint();
@@ -38,8 +43,9 @@ class Checkpoint {
   /// give another value. Reads at most 32 KiB of each tensor.
   Hash128 fingerprint() const;
 
- private:
   struct Impl;
+
+ private:
   explicit Checkpoint(std::unique_ptr<Impl> impl);
   std::unique_ptr<Impl> impl_;
 };

@@ -1,5 +1,6 @@
+#include "core/cuda/stream.h"
+
 #include "core/cuda/check.h"
-#include "core/stream_impl.h"
 
 #include <utility>
 
@@ -65,5 +66,10 @@ class CudaStream final : public Stream::Impl {
 }  // namespace
 
 std::unique_ptr<Stream::Impl> make_stream(Device device) { return std::make_unique<CudaStream>(device); }
+
+void copy_async(Stream& stream, void* to, const void* from, int64_t bytes) {
+  LS_CUDA(cudaMemcpyAsync(to, from, static_cast<size_t>(bytes), cudaMemcpyDefault,
+                          static_cast<cudaStream_t>(stream.native())));
+}
 
 }  // namespace lockstep::cuda

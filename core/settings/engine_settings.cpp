@@ -78,7 +78,17 @@ void RuntimeSettings::add_to(OptionSet& options) {
   options.group("Ranks and device");
   options.add("tp", &tp, "tensor-parallel ranks of a replica, a divisor of the ranks; 0 = all ranks");
   options.add("threads", &threads, "threads of a rank, 1 to 1024; 0 = cores of the node / its ranks");
-  options.add("device", &device, "auto, cpu or cuda");
+  options.add(
+      "device", &device,
+      "cpu, cuda (a GPU for every rank, or an error), or auto: cuda if every rank finds a GPU, cpu if none does");
+  options.add("share-gpu", &share_gpu, "let several ranks of a node share a GPU: slow, for tests");
+  options.add("transport", &transport,
+              "how sums over ranks travel: auto (shared memory within a node, else mpi; on GPUs nccl), mpi, "
+              "shared_memory, nccl; results do not depend on it");
+  options.add("graphs", &graphs, "GPUs: record decode steps as CUDA graphs; results do not depend on it");
+  options.add("plan-ahead", &plan_ahead,
+              "plan and enqueue the next step while one computes: on, off, or auto = on GPUs; results do not depend "
+              "on it");
   options.add(
       "isa", &isa,
       "highest CPU instruction set to use: auto, scalar, avx2, avx512, avx512_bf16, amx; decides the last bits of "
@@ -92,9 +102,22 @@ void RuntimeSettings::validate() const {
   require_range("tp", tp, 0, 65536);
   require_range("threads", threads, 0, 1024);
   require_one_of("device", device, {"auto", "cpu", "cuda"});
+  require_one_of("transport", transport, {"auto", "mpi", "shared_memory", "nccl"});
+  require_one_of("plan-ahead", plan_ahead, {"auto", "on", "off"});
   if (isa != "auto") parse_cpu_isa(isa);
   require_one_of("bind", bind, {"auto", "inherit"});
   require_one_of("log-level", log_level, {"debug", "info", "warn", "error"});
+}
+
+void TraceSettings::add_to(OptionSet& options) {
+  options.group("Trace");
+  options.add("trace", &file,
+              "write what every rank did, and when, to this file, for ui.perfetto.dev; results do not depend on it");
+  options.add("trace-layers", &layers, "trace every layer too");
+}
+
+void TraceSettings::validate() const {
+  LS_REQUIRE(ConfigError, !layers || !file.empty(), "--trace-layers without a trace: give --trace FILE too");
 }
 
 void EngineSettings::add_to(OptionSet& options) {

@@ -44,9 +44,22 @@ struct RuntimeSettings {
   int64_t tp = 0;       // 0 = all ranks
   int64_t threads = 0;  // per rank; 0 = cores of the node / ranks of the node
   std::string device = "auto";
+  bool share_gpu = false;
+  std::string transport = "auto";
+  bool graphs = true;               // CUDA
+  std::string plan_ahead = "auto";  // auto = on CUDA
   std::string isa = "auto";
   std::string bind = "auto";
   std::string log_level = "info";
+
+  void add_to(OptionSet& options);
+  void validate() const;
+};
+
+/// Of commands that can be traced, which add these options themselves.
+struct TraceSettings {
+  std::string file;  // "" = none
+  bool layers = false;
 
   void add_to(OptionSet& options);
   void validate() const;
@@ -57,6 +70,7 @@ struct EngineSettings {
   CacheSettings cache;
   ScheduleSettings schedule;
   RuntimeSettings runtime;
+  TraceSettings trace;
 
   void add_to(OptionSet& options);
   void validate() const;

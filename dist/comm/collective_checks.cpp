@@ -7,27 +7,50 @@
 namespace lockstep {
 namespace {
 
-void check_on_host(const Communicator& communicator, Device device, const char* what) {
-  LS_REQUIRE(NotCompiled, device.kind == DeviceKind::kCpu,
-             "transport {} sums in host memory, but the {} is on {}; sums of device memory need transport nccl",
-             communicator.transport(), what, device.to_string());
+void check_device(const Communicator& communicator, Device expected, Device device, const char* what) {
+  LS_REQUIRE(NotCompiled, device == expected, "transport {} takes tensors on {}, but the {} is on {}{}",
+             communicator.transport(), expected.to_string(), what, device.to_string(),
+             device.kind == DeviceKind::kCuda && expected.kind == DeviceKind::kCpu
+                 ? "; device memory needs transport nccl or a staged one"
+                 : "");
+}
+
+void check_devices(const Communicator& communicator, const OpContext& context, Device expected,
+                   const ConstTensorView& in, const TensorView& out) {
+  check_device(communicator, expected, context.device, "context");
+  check_device(communicator, expected, in.device(), "input");
+  check_device(communicator, expected, out.device(), "output");
+  LS_CHECK(expected.kind == DeviceKind::kCpu || context.stream != nullptr, "a context on {} without a stream",
+           expected.to_string());
+}
+
+void check_contiguous(const char* what, const ConstTensorView& in, const TensorView& out) {
+  LS_REQUIRE(ShapeError, in.is_contiguous() && out.is_contiguous(), "{} takes contiguous tensors; shapes {} and {}",
+             what, in.shape().to_string(), out.shape().to_string());
 }
 
 }  // namespace
 
-void check_host_all_reduce(const Communicator& communicator, const OpContext& context, const ConstTensorView& partial,
-                           const TensorView& out) {
-  check_on_host(communicator, context.device, "context");
-  check_on_host(communicator, partial.device(), "partial sum");
-  check_on_host(communicator, out.device(), "output");
+void check_all_reduce(const Communicator& communicator, const OpContext& context, Device device,
+                      const ConstTensorView& partial, const TensorView& out) {
+  check_devices(communicator, context, device, partial, out);
   LS_REQUIRE(DTypeError, partial.dtype() == DType::kF32 && out.dtype() == DType::kF32,
              "all-reduce of {} into {}; accepted: f32 into f32", name_of(partial.dtype()), name_of(out.dtype()));
   LS_REQUIRE(ShapeError, partial.shape().num_elements() == out.shape().num_elements(),
              "all-reduce of {} elements {} into {} elements {}", partial.shape().num_elements(),
              partial.shape().to_string(), out.shape().num_elements(), out.shape().to_string());
-  LS_REQUIRE(ShapeError, partial.is_contiguous() && out.is_contiguous(),
-             "all-reduce takes contiguous tensors; shapes {} and {}", partial.shape().to_string(),
+  check_contiguous("all-reduce", partial, out);
+}
+
+void check_device_all_gather(const Communicator& communicator, const OpContext& context, Device device,
+                             const ConstTensorView& in, const TensorView& out) {
+  check_devices(communicator, context, device, in, out);
+  LS_REQUIRE(DTypeError, in.dtype() == out.dtype(), "all-gather of {} into {}", name_of(in.dtype()),
+             name_of(out.dtype()));
+  LS_REQUIRE(ShapeError, out.shape().num_elements() == in.shape().num_elements() * communicator.size(),
+             "all-gather of {} from {} ranks into {}", in.shape().to_string(), communicator.size(),
              out.shape().to_string());
+  check_contiguous("all-gather", in, out);
 }
 
 void check_root(const Communicator& communicator, Rank root) {

@@ -5,10 +5,13 @@
 
 namespace lockstep {
 
-/// For transports that sum in host memory.
-/// Throws: ShapeError, DTypeError; NotCompiled for tensors or a context on a CUDA device.
-void check_host_all_reduce(const Communicator& communicator, const OpContext& context, const ConstTensorView& partial,
-                           const TensorView& out);
+/// For a transport that sums in memory of `device`. A CUDA context must have a stream.
+/// Throws: ShapeError, DTypeError; NotCompiled for tensors or a context on another device.
+void check_all_reduce(const Communicator& communicator, const OpContext& context, Device device,
+                      const ConstTensorView& partial, const TensorView& out);
+/// The same for all_gather_on_device.
+void check_device_all_gather(const Communicator& communicator, const OpContext& context, Device device,
+                             const ConstTensorView& in, const TensorView& out);
 /// Throws: CommError.
 void check_root(const Communicator& communicator, Rank root);
 void check_all_gather(const Communicator& communicator, std::span<const std::byte> in, std::span<std::byte> out);

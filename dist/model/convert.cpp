@@ -1,5 +1,7 @@
 #include "dist/model/convert.h"
 
+#include "core/copy.h"
+
 #include <cstring>
 
 namespace lockstep {
@@ -31,6 +33,15 @@ Buffer convert_to_host(ConstTensorView source, DType dtype) {
     });
   });
   return out;
+}
+
+Buffer convert_to_device(const OpContext& context, ConstTensorView source, DType dtype) {
+  Buffer host = convert_to_host(source, dtype);
+  if (context.device.kind == DeviceKind::kCpu) return host;
+  Buffer device(host.bytes(), context.device);
+  copy_async(*context.stream, device.data(), host.data(), host.bytes());
+  context.stream->synchronize();
+  return device;
 }
 
 }  // namespace lockstep

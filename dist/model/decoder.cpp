@@ -1,7 +1,9 @@
 #include "dist/model/decoder.h"
 
 #include "core/error.h"
+#include "core/trace.h"
 #include "kernels/gather_rows.h"
+#include "kernels/head_norm.h"
 #include "kernels/rms_norm.h"
 #include "kernels/swiglu.h"
 
@@ -9,15 +11,6 @@
 
 namespace lockstep {
 namespace {
-
-// Normalises every head of x [tokens, heads, head_dim] in place (Qwen3).
-void norm_heads(const OpContext& context, TensorView x, const OwnedTensor& weight, float eps) {
-  for (int64_t head = 0; head < x.size(1); ++head) {
-    const TensorView one = x.slice(1, head, head + 1);
-    const TensorView rows = TensorView::matrix(one.data(), one.dtype(), x.size(0), x.size(2), x.stride(0), x.device());
-    rms_norm(context, rows, weight.view, eps, rows);
-  }
-}
 
 // [tokens, a, b] as [tokens, a * b].
 TensorView flatten(TensorView x) { return {x.data(), x.dtype(), {x.size(0), x.size(1) * x.size(2)}, x.device()}; }
@@ -56,6 +49,7 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvPages& pages) {
   rms_norm(context_, residual, weights_.layers.front().input_norm.view, eps, normed);
   for (size_t layer = 0; layer < weights_.layers.size(); ++layer) {
     const LayerWeights& weights = weights_.layers[layer];
+    const auto span = StreamSpan::of_layer(context_.tracer, context_.stream, static_cast<int64_t>(layer));
     attention(weights, static_cast<int64_t>(layer), batch, pages);
     add_rms_norm(context_, residual, delta, weights.post_attention_norm.view, eps, normed);
     feed_forward(weights, tokens);
@@ -77,12 +71,10 @@ void Decoder::attention(const LayerWeights& weights, int64_t layer, const Forwar
   const TensorView k = qkv.slice(1, query_heads, query_heads + kv_heads);
   const TensorView v = qkv.slice(1, query_heads + kv_heads, query_heads + 2 * kv_heads);
   if (weights.q_norm) {
-    norm_heads(context_, q, *weights.q_norm, static_cast<float>(config_.rms_norm_eps));
-    norm_heads(context_, k, *weights.k_norm, static_cast<float>(config_.rms_norm_eps));
+    head_norm(context_, q, weights.q_norm->view, static_cast<float>(config_.rms_norm_eps));
+    head_norm(context_, k, weights.k_norm->view, static_cast<float>(config_.rms_norm_eps));
   }
-  rope(context_, q, batch.positions(), rope_);
-  rope(context_, k, batch.positions(), rope_);
-  write_kv(context_, k, v, batch.rows(), layer, pages);
+  rope_and_write_kv(context_, q, k, v, batch.positions(), rope_, batch.rows(), layer, pages);
 
   const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_dim)));
   const int64_t window = config_.window_of(LayerId(static_cast<int32_t>(layer)));
@@ -99,8 +91,8 @@ void Decoder::feed_forward(const LayerWeights& weights, int64_t num_tokens) {
   row_parallel_linear(context_, communicator_, gated, weights.down, activations_.delta(num_tokens));
 }
 
-TensorView Decoder::logits(std::span<const int32_t> tokens) {
-  const auto count = static_cast<int64_t>(tokens.size());
+TensorView Decoder::logits(ConstTensorView tokens) {
+  const int64_t count = tokens.size(0);
   activations_.reserve_logits(count);
   TensorView rows = activations_.normed(num_tokens_);
   if (count < num_tokens_) {

@@ -15,8 +15,6 @@
 #include "kernels/paged_attention.h"
 #include "kernels/rope.h"
 
-#include <span>
-
 namespace lockstep {
 
 /// One rank's part of a model. Not thread-safe.
@@ -35,12 +33,15 @@ class Decoder {
   /// Ranks:   collective; every rank of the group calls with the same batch. Throws: ShapeError, CommError.
   TensorView forward(const ForwardBatch& batch, const KvPages& pages);
 
-  /// Logits of some tokens of the last forward(), by ascending index, each once. The caller bounds their number, and by
-  /// it the memory.
-  /// Returns: this rank's part [tokens.size(), local vocabulary] F32, contiguous, valid until the next call of this or
+  /// Logits of some tokens [k] I32 of the last forward(), by ascending index, each once. The caller bounds their
+  /// number, and by it the memory. Returns: this rank's part [tokens.size(), local vocabulary] F32, contiguous, valid
+  /// until the next call of this or
   ///          forward().
   /// Ranks:   local.
-  TensorView logits(std::span<const int32_t> tokens);
+  TensorView logits(ConstTensorView tokens);
+
+  /// Sets memory aside for the logits of `num_tokens` tokens, so that smaller requests do not move it (graphs name it).
+  void reserve_logits(int64_t num_tokens) { activations_.reserve_logits(num_tokens); }
 
  private:
   void attention(const LayerWeights& weights, int64_t layer, const ForwardBatch& batch, const KvPages& pages);

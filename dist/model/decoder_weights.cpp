@@ -83,7 +83,7 @@ class WeightLoader {
     weight.weight = pack({all.slice(1, range.begin, range.end)}, {}, segments);
     if (has_bias) {
       const ConstTensorView bias = checkpoint_.tensor(name + ".bias", {config_.hidden_size});
-      weight.bias = convert_to_host(bias, DType::kF32);
+      weight.bias = convert_to_device(context_, bias, DType::kF32);
     }
     return weight;
   }
@@ -100,9 +100,7 @@ class WeightLoader {
   }
 
   OwnedTensor own(ConstTensorView source) {
-    LS_REQUIRE(NotCompiled, context_.device == Device::cpu(), "weights on {}: only CPU ranks can load a decoder",
-               context_.device.to_string());
-    OwnedTensor tensor{convert_to_host(source, dtype_), {}};
+    OwnedTensor tensor{convert_to_device(context_, source, dtype_), {}};
     tensor.view = tensor.storage.view(dtype_, source.shape());
     return tensor;
   }

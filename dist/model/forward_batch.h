@@ -1,34 +1,92 @@
-// The inputs of one forward pass as flat arrays: what a StepPlan's rows mean on this rank.
+// The inputs of one forward pass as flat arrays: what a StepPlan's rows mean on this rank, in its device's memory.
 #pragma once
 
 #include "cache/page_table.h"
 #include "cache/step_plan.h"
+#include "core/buffer.h"
+#include "core/pinned_buffer.h"
+#include "core/stream.h"
+#include "kernels/context.h"
 #include "kernels/paged_attention.h"
 
+#include <array>
 #include <cstdint>
 #include <vector>
 
 namespace lockstep {
 
-/// Owns the arrays (host memory). Built anew each step; reuses its storage.
+/// Most of everything that a batch may hold; fixes where a CUDA batch's arrays lie.
+struct BatchLimits {
+  int64_t tokens = 0, rows = 0, pages = 0;  // pages: entries of all rows' page tables together
+};
+
+/// Owns the arrays. Built anew each step; reuses its storage. Not thread-safe.
 class ForwardBatch {
  public:
-  /// Flattens the plan's rows, resolving page ids to this rank's slots. Throws Error if a page is not on the device.
-  void assign(const StepPlan& plan, const PageTable& table);
+  /// For the CPU, without limits.
+  ForwardBatch() = default;
+  /// For `device`; on CUDA two page-locked staging areas and one array area of that size are allocated.
+  ForwardBatch(Device device, const BatchLimits& limits);
 
-  int64_t num_tokens() const { return static_cast<int64_t>(token_ids_.size()); }
-  ConstTensorView token_ids() const;
-  ConstTensorView positions() const;
+  /// Flattens the plan's rows, resolving page ids to this rank's slots. `padded_rows` above the plan's rows adds rows
+  /// that compute nothing, for a plan of single tokens (is_decode()): a recorded graph serves every smaller batch.
+  /// Throws Error if a page is not on the device.
+  void assign(const StepPlan& plan, const PageTable& table, int64_t padded_rows = 0);
+  /// Brings the arrays to the context's device. Tokens that the host does not know are taken from `sampled` [any] I32,
+  /// what the last step sampled. Enqueues on the context's stream.
+  void upload(const OpContext& context, ConstTensorView sampled);
+
+  /// Padding included.
+  int64_t num_tokens() const { return size(kIds); }
+  ConstTensorView token_ids() const { return view(kIds, 0, size(kIds)); }
+  ConstTensorView positions() const { return view(kPositions, 0, size(kPositions)); }
   RaggedRows rows() const;
-  /// Index of the token whose logits are wanted, one per plan row with wants_logits, in row order.
-  const std::vector<int32_t>& logit_tokens() const { return logit_tokens_; }
+  /// Index of the token whose logits are wanted, one per plan row with wants_logits, in row order; then one per row of
+  /// padding. I32.
+  ConstTensorView logit_tokens() const { return view(kLogitTokens, 0, size(kLogitTokens)); }
   /// Indices of the tokens whose logits score the token behind them, in row order; none of logit_tokens() is among
   /// them.
-  const std::vector<int32_t>& scored_tokens() const { return scored_tokens_; }
+  int64_t num_scored_tokens() const { return size(kScoredTokens); }
+  ConstTensorView scored_tokens(int64_t begin, int64_t end) const { return view(kScoredTokens, begin, end); }
+
+  /// Whether every row of the plan is a single token whose logits are wanted.
+  static bool is_decode(const StepPlan& plan);
+  /// Raises rows().max_end, which a CUDA graph's launch is sized by.
+  void bound_positions(int64_t max_end);
 
  private:
-  std::vector<int32_t> token_ids_, positions_, token_begin_, first_position_, page_begin_, slots_, logit_tokens_,
-      scored_tokens_;
+  enum Section : uint8_t {
+    kIds,
+    kSources,
+    kPositions,
+    kTokenRow,
+    kTokenBegin,
+    kFirstPosition,
+    kPageBegin,
+    kLogitTokens,
+    kScoredTokens,
+    kSlots,
+    kNumSections
+  };
+
+  std::vector<int32_t>& host(Section section) { return arrays_[section]; }
+  int64_t size(Section section) const { return static_cast<int64_t>(arrays_[section].size()); }
+  const int32_t* data(Section section) const;
+  ConstTensorView view(Section section, int64_t begin, int64_t end) const;
+  void pad(int64_t num_rows);
+  void place_sections();
+
+  Device device_ = Device::cpu();
+  std::array<std::vector<int32_t>, kNumSections> arrays_;
+  std::array<int64_t, kNumSections + 1> offsets_{};  // of sections, in elements
+  int64_t max_row_tokens_ = 0, num_single_rows_ = 0, max_end_ = 0;
+  bool has_unknown_tokens_ = false;
+
+  // CUDA only. The host fills one staging area while the copy from the other may still run.
+  Buffer memory_;
+  std::array<PinnedBuffer, 2> staging_;
+  std::array<Event, 2> copied_;
+  size_t turn_ = 0;
 };
 
 }  // namespace lockstep

@@ -1,5 +1,6 @@
 #include "dist/model/row_parallel.h"
 
+#include "core/trace.h"
 #include "kernels/add_bias.h"
 #include "kernels/embedding.h"
 
@@ -13,6 +14,7 @@ void sum_over_ranks(const OpContext& context, Communicator& communicator, Tensor
   const int64_t bytes = out.shape().num_elements() * size_of(out.dtype());
   const TensorView partial(communicator.partial_buffer(bytes), out.dtype(), out.shape(), context.device);
   produce(partial);
+  const StreamSpan span(context.tracer, context.stream, "all-reduce", TraceTrack::kCollectives, "bytes", bytes);
   communicator.all_reduce_sum(context, partial, out);
 }
 

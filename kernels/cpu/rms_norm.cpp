@@ -24,4 +24,17 @@ void add_rms_norm(const OpContext& context, TensorView residual, ConstTensorView
   });
 }
 
+void head_norm(const OpContext& context, TensorView x, ConstTensorView weight, float eps) {
+  const RowOps& ops = row_ops(context.isa);
+  const int64_t heads = x.size(1), head_dim = x.size(2);
+  context.threads->parallel_for(x.size(0), rows_per_piece(heads * head_dim), [&](int64_t begin, int64_t end) {
+    for (int64_t t = begin; t < end; ++t) {
+      for (int64_t h = 0; h < heads; ++h) {
+        float* const head = float_row_at(x, t) + h * head_dim;
+        ops.rms_norm(head, weight.data(), weight.dtype(), eps, head, DType::kF32, head_dim);
+      }
+    }
+  });
+}
+
 }  // namespace lockstep::cpu

@@ -21,4 +21,12 @@ void rope(const OpContext& context, TensorView x, ConstTensorView positions, con
   });
 }
 
+void rope_and_write_kv(const OpContext& context, TensorView q, TensorView k, ConstTensorView v,
+                       ConstTensorView positions, const RopeTable& table, const RaggedRows& rows, int64_t layer,
+                       const KvPages& pages) {
+  cpu::rope(context, q, positions, table);
+  cpu::rope(context, k, positions, table);
+  cpu::write_kv(context, k, v, rows, layer, pages);
+}
+
 }  // namespace lockstep::cpu

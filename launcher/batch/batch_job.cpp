@@ -1,6 +1,7 @@
 #include "launcher/batch/batch_job.h"
 
 #include "core/log.h"
+#include "core/trace.h"
 #include "launcher/batch/chat_date.h"
 #include "launcher/batch/job_manifest.h"
 #include "launcher/batch/row_fault.h"
@@ -119,7 +120,11 @@ void BatchJob::lead() {
                               session_.sizing().engine.max_sequence, clock_of(chat_date_));
   GenerationLoop loop(
       session_.engine(), *text.tokenizer, model, encoder, settings_.window,
-      {.next = [&] { return stop_.is_stopping() ? std::nullopt : source.next(); },
+      {.next =
+           [&] {
+             const HostSpan span(session_.runtime().context().tracer, "next row");
+             return stop_.is_stopping() ? std::nullopt : source.next();
+           },
        .answered =
            [&](const Request& request, const Result& result) {
              finished_generated_tokens_ += result.num_generated_tokens();
@@ -157,6 +162,7 @@ LeaderGauges BatchJob::gauges() const {
 }
 
 void BatchJob::deliver(int64_t row, RowKind kind, std::string line, int64_t prompt_tokens, int64_t generated_tokens) {
+  const HostSpan span(session_.runtime().context().tracer, session_.is_root() ? "journal" : "send row");
   const RowMessage message{
       session_.topology().replica(), gauges(), true, row, kind, prompt_tokens, generated_tokens, std::move(line)};
   session_.is_root() ? store_->store(message) : send_row(*mailbox_, message);

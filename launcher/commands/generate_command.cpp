@@ -11,6 +11,7 @@
 #include "launcher/phase.h"
 #include "launcher/runtime/stop_signals.h"
 #include "launcher/session.h"
+#include "launcher/trace/trace_writer.h"
 
 #include <chrono>
 #include <cstdio>
@@ -102,17 +103,24 @@ int generate_command(const MpiEnvironment& mpi, Communicator& world, const std::
                     "set only: not on ranks (tp 1, 2, 4, 8), batch, chunk or cache.");
   job_settings.add_to(options);
   settings.add_to(options);
+  settings.trace.add_to(options);
   const auto check = [&] {
     job_settings.validate();
     settings.validate();
+    settings.trace.validate();
+    for (const std::string& other : {job_settings.input, job_settings.output})
+      LS_REQUIRE(ConfigError, settings.trace.file.empty() || settings.trace.file != other,
+                 "trace = {}: that is the input or the output", other);
   };
   if (const auto code = parse_or_print(world, options, arguments, check)) return *code;
 
+  TraceWriter trace(world, settings.trace.file);
   const StopSignals signals;
   Session session(mpi, world, settings, TextOptions{job_settings.chat_template, job_settings.ignore_generation_config});
   BatchJob job(session, job_settings, make_mpi_work_counter(mpi), make_mpi_mailbox(mpi));
   const int signal = job.run();
-  if (signal == 0) job.finalize();
+  if (signal == 0) traced(session.runtime().context().tracer, "write output", [&] { job.finalize(); });
+  trace.write(session);
 
   const RankFigures mine = figures_of(session, job);
   std::vector<RankFigures> all(static_cast<size_t>(world.size()));

@@ -1,4 +1,5 @@
 #include "core/checkpoint/checkpoint.h"
+#include "core/cuda_module.h"
 #include "core/error.h"
 #include "core/settings/engine_settings.h"
 #include "core/stream.h"
@@ -64,12 +65,13 @@ int info_command(const MpiEnvironment&, Communicator& world, const std::vector<s
   OpContext context;
   context.threads = &threads;
   context.isa = settings.runtime.isa == "auto" ? detect_cpu_isa() : parse_cpu_isa(settings.runtime.isa);
+  std::printf("\nCUDA                %s\n", cuda_status().reason.c_str());
   std::printf("\nMemory of one rank in MiB, KV cache as %s\n%4s %10s %12s %14s %12s\n",
               settings.cache.device_tokens > 0 ? "asked" : "sized by this machine's free memory", "tp", "weights",
               "activations", "KV a token KiB", "KV tokens");
   for (const int32_t tp : allowed_tp(model)) {
     const ModelShard shard = shard_of(model, tp, Rank(0));
-    const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(), tp);
+    const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, tp, false));
     const auto tokens = static_cast<double>(sizing.engine.num_slots * sizing.engine.page_tokens);
     std::printf("%4d %10.1f %12.1f %14.2f %12.0f\n", tp, static_cast<double>(sizing.memory.weights) / kMiB,
                 static_cast<double>(sizing.memory.activations) / kMiB,

@@ -2,7 +2,9 @@
 
 #include "core/error.h"
 
+#include <algorithm>
 #include <cstdlib>
+#include <iterator>
 #include <sched.h>
 
 namespace lockstep {
@@ -52,6 +54,19 @@ CoreShare share_of_cores(const std::vector<int>& node_cores, int32_t local_rank,
   const int64_t begin = total * local_rank / local_size, end = total * (local_rank + 1) / local_size;
   return {{node_cores.begin() + begin, node_cores.begin() + end},
           fmt::format("{} of {} cores of the node for each of its {} ranks", end - begin, total, local_size)};
+}
+
+CoreShare bind_beside_gpu(const std::string& bind, const std::vector<int>& near_cores, int32_t neighbour,
+                          int32_t num_neighbours) {
+  if (bind == "inherit" || launcher_binds_on_purpose()) return {usable_cores(), "as the process was started"};
+  std::vector<int> usable;
+  const std::vector<int> node = cores_of_node();
+  std::set_intersection(node.begin(), node.end(), near_cores.begin(), near_cores.end(), std::back_inserter(usable));
+  if (usable.empty()) return {usable_cores(), "as the process was started: the GPU's own cores are not ours"};
+  CoreShare share = share_of_cores(usable, neighbour, num_neighbours);
+  set_affinity(share.cores);
+  share.reason = fmt::format("{} cores beside the GPU", share.cores.size());
+  return share;
 }
 
 CoreShare bind_to_cores(const std::string& bind, int32_t local_rank, int32_t local_size) {

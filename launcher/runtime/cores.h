@@ -22,4 +22,8 @@ CoreShare share_of_cores(const std::vector<int>& node_cores, int32_t local_rank,
 /// Applies `bind` ("auto" or "inherit", see --help) to this process and returns the cores it computes on.
 CoreShare bind_to_cores(const std::string& bind, int32_t local_rank, int32_t local_size);
 
+/// The same for a rank whose GPU lies beside `near_cores`: its share among the `num_neighbours` ranks of those cores.
+CoreShare bind_beside_gpu(const std::string& bind, const std::vector<int>& near_cores, int32_t neighbour,
+                          int32_t num_neighbours);
+
 }  // namespace lockstep

@@ -1,5 +1,6 @@
 #include "launcher/runtime/sizing.h"
 
+#include "core/cuda_api.h"
 #include "core/error.h"
 #include "dist/model/activations.h"
 
@@ -28,17 +29,32 @@ int64_t meminfo_available() {
 
 int64_t div_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-}  // namespace
-
-int64_t available_memory() {
+int64_t host_memory() {
   const int64_t limit = read_number("/sys/fs/cgroup/memory.max");
   const int64_t used = read_number("/sys/fs/cgroup/memory.current");
   const bool has_limit = limit != std::numeric_limits<int64_t>::max() && used != std::numeric_limits<int64_t>::max();
   return std::min(meminfo_available(), has_limit ? std::max<int64_t>(limit - used, 0) : limit);
 }
 
+// What a GPU rank sets aside beside the arena of activations: logits, and workspaces that grow with use (attention over
+// split contexts, sums over segments and ranks, cuBLASLt).
+int64_t device_extra_bytes(const EngineConfig& engine, const ModelConfig& model, const ModelShard& shard) {
+  constexpr int64_t kWorkspaces = int64_t{768} << 20;
+  const int64_t sampled = DecodeGraphs::padded(engine.max_sequences);
+  const int64_t logits = sampled * (shard.vocab.size() + 2 * model.vocab_size) * size_of(DType::kF32);
+  const int64_t sums = 2 * engine.most_forward_tokens() * model.hidden_size * size_of(DType::kF32);
+  return kWorkspaces + logits + sums;
+}
+
+}  // namespace
+
+AvailableMemory available_memory(Device device, int32_t local_size, bool share_gpu) {
+  if (device.kind == DeviceKind::kCpu) return {host_memory() / local_size, 0.5};
+  return {cuda_core().device_info(device).free_bytes / (share_gpu ? local_size : 1), 0.9};
+}
+
 Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, const ModelShard& shard,
-                      const OpContext& context, int64_t available_bytes, int32_t local_size) {
+                      const OpContext& context, const AvailableMemory& available) {
   Sizing sizing;
   EngineConfig& engine = sizing.engine;
   engine.dtype = settings.model.dtype == "auto" ? model.dtype : parse_dtype(settings.model.dtype);
@@ -59,21 +75,29 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
                         .head_dim = model.head_dim,
                         .dtype = engine.dtype};
   sizing.memory.weights = decoder_weight_bytes(context, model, shard, engine.dtype);
-  sizing.memory.activations = Activations::bytes(model, shard, engine.dtype, engine.max_step_tokens);
+  engine.graphs = settings.runtime.graphs && context.device.kind == DeviceKind::kCuda;
+  engine.plan_ahead = settings.runtime.plan_ahead == "on" ||
+                      (settings.runtime.plan_ahead == "auto" && context.device.kind == DeviceKind::kCuda);
+  sizing.memory.activations = Activations::bytes(model, shard, engine.dtype, engine.most_forward_tokens());
+  if (context.device.kind == DeviceKind::kCuda) sizing.memory.activations += device_extra_bytes(engine, model, shard);
   if (settings.cache.device_tokens > 0) {
     engine.num_slots = div_up(settings.cache.device_tokens, engine.page_tokens);
     sizing.reason = "cache.device_tokens";
   } else {
-    const int64_t share = available_bytes / local_size - sizing.memory.weights - sizing.memory.activations;
+    const int64_t share = available.bytes - sizing.memory.weights - sizing.memory.activations;
     const int64_t most_useful = engine.max_sequences * div_up(engine.max_sequence, engine.page_tokens);
-    const int64_t fits = std::max<int64_t>(share / 2, 0) / layout.page_bytes();
+    const int64_t fits =
+        static_cast<int64_t>(static_cast<double>(std::max<int64_t>(share, 0)) * available.cache_share) /
+        layout.page_bytes();
     LS_REQUIRE(
         ConfigError, fits > 0,
         "cache.device_tokens = auto: weights ({} bytes) and activations ({} bytes) leave no memory for the KV cache "
         "of {} available bytes a rank; set it by hand, or use more ranks",
-        sizing.memory.weights, sizing.memory.activations, available_bytes / local_size);
+        sizing.memory.weights, sizing.memory.activations, available.bytes);
     engine.num_slots = std::min(fits, most_useful);
-    sizing.reason = fits < most_useful ? "half of the memory left to this rank" : "max_sequences of the longest length";
+    sizing.reason = fits < most_useful
+                        ? fmt::format("{:.0f} % of the memory left to this rank", 100.0 * available.cache_share)
+                        : "max_sequences of the longest length";
   }
   if (asked == 0) engine.max_sequence = std::min(engine.max_sequence, engine.num_slots * engine.page_tokens);
   LS_REQUIRE(ConfigError, engine.max_sequence <= engine.num_slots * engine.page_tokens,

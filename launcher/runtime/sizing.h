@@ -23,14 +23,23 @@ struct Sizing {
   std::string reason;  // how the KV cache got its size
 };
 
-/// Memory that this process could still take without swapping, in bytes (MemAvailable, bounded by the cgroup's limit).
-int64_t available_memory();
+/// Memory that one rank may take on its device.
+struct AvailableMemory {
+  int64_t bytes = 0;
+  /// Of what weights and activations leave, the share that the KV cache may have: half of host memory, which the page
+  /// cache and others want too; nine tenths of a GPU's.
+  double cache_share = 0.5;
+};
 
-/// Resolves "auto": dtype from the model, longest sequence from the model, KV cache from free memory (the part of
-/// `available_bytes` that `local_size` ranks leave to this one, half of what weights and activations do not take).
+/// The CPU: an equal part for each of the node's `local_size` ranks of what could still be taken without swapping
+/// (MemAvailable, bounded by the cgroup's limit). A GPU: what it has free, divided among the node's ranks only where
+/// they share GPUs.
+AvailableMemory available_memory(Device device, int32_t local_size, bool share_gpu);
+
+/// Resolves "auto": dtype from the model, longest sequence from the model, KV cache from free memory.
 /// Ranks: local. Throws: ConfigError naming the key whose value cannot work.
 Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, const ModelShard& shard,
-                      const OpContext& context, int64_t available_bytes, int32_t local_size);
+                      const OpContext& context, const AvailableMemory& available);
 
 /// Makes the proposal equal on all ranks: KV cache slots and the longest sequence are the least over `world`.
 /// Ranks: collective.

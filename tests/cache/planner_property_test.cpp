@@ -107,6 +107,31 @@ TEST_P(PlannerProperty, OutputsDoNotDependOnSharingPoolOrBudget) {
   EXPECT_GT(hits, 0);
 }
 
+// One step ahead: other plans, some rows computed for nothing, the same text.
+TEST_P(PlannerProperty, PlansMadeAheadGiveTheSameOutputs) {
+  int64_t preemptions = 0, for_nothing = 0;
+  for (uint64_t seed = first_seed(); seed < first_seed() + kSeedsPerTest; ++seed) {
+    SCOPED_TRACE(seed);
+    const Workload workload = random_workload(seed, /*with_cancellations=*/false);
+    PlannerSimulation ahead(workload.config, workload.requests, /*ahead=*/true);
+    ASSERT_NO_THROW(ahead.run());
+    EXPECT_EQ(ahead.outputs(), outputs_of(workload.config, workload));
+    const PlannerStats& stats = ahead.planner().stats();
+    EXPECT_EQ(stats.used_slots, stats.unreferenced_pages);
+    preemptions += stats.preemptions;
+    PlannerSimulation plain(workload.config, workload.requests);
+    plain.run();
+    for_nothing += stats.computed_tokens - plain.planner().stats().computed_tokens;
+
+    const Workload cancelled = random_workload(seed, /*with_cancellations=*/true);
+    PlannerSimulation torn(cancelled.config, cancelled.requests, /*ahead=*/true);
+    ASSERT_NO_THROW(torn.run());
+    EXPECT_EQ(torn.planner().stats().used_slots, torn.planner().stats().unreferenced_pages);
+  }
+  EXPECT_GT(preemptions, 0);
+  EXPECT_GT(for_nothing, 0);
+}
+
 TEST_P(PlannerProperty, SameInputsGiveTheSameBytes) {
   for (uint64_t seed = first_seed(); seed < first_seed() + kSeedsPerTest / 10; ++seed) {
     const Workload workload = random_workload(seed, /*with_cancellations=*/true);

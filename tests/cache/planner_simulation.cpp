@@ -18,8 +18,9 @@ uint64_t mix(uint64_t x) {
 
 }  // namespace
 
-PlannerSimulation::PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests)
+PlannerSimulation::PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests, bool ahead)
     : config_(config),
+      ahead_(ahead),
       requests_(std::move(requests)),
       planner_(config),
       table_(config.num_slots),
@@ -31,9 +32,13 @@ PlannerSimulation::PlannerSimulation(const PlannerConfig& config, std::vector<Si
 void PlannerSimulation::run() {
   for (; num_arrived_ < requests_.size() || planner_.has_work(); ++step_) {
     arrive_and_cancel();
-    if (planner_.has_work()) step();
+    if (planner_.has_work()) ahead_ ? step_ahead() : step();
     planner_.check_invariants();
     LS_CHECK(step_ < 1000000, "the simulation does not come to an end");
+  }
+  if (in_flight_) {  // all of its sequences were cancelled
+    planner_.commit(*in_flight_, last_sampled_);
+    in_flight_.reset();
   }
   const StepPlan last = planner_.last_plan();
   LS_CHECK(last.last && last.rows.empty(), "the last plan has rows");
@@ -59,23 +64,48 @@ void PlannerSimulation::arrive_and_cancel() {
 
 void PlannerSimulation::step() {
   const StepPlan plan = planner_.plan();
+  carry_out(plan);
+  planner_.commit(plan, last_sampled_);
+  for (const SequenceId id : last_ended_) finish(id);
+}
+
+// The devices carry out a plan before the planner knows the tokens of the one before.
+void PlannerSimulation::step_ahead() {
+  if (!in_flight_) {
+    in_flight_ = planner_.plan();
+    carry_out(*in_flight_);
+  }
+  planner_.commit_ahead(*in_flight_);
+  const std::vector<TokenId> sampled = last_sampled_;
+  const std::vector<SequenceId> ended = last_ended_;
+  std::optional<StepPlan> next = planner_.plan_ahead();
+  if (next) carry_out(*next);
+  planner_.resolve(*in_flight_, sampled);
+  for (const SequenceId id : ended) {
+    if (live_.contains(id)) finish(id);  // not cancelled meanwhile
+  }
+  in_flight_ = std::move(next);
+}
+
+void PlannerSimulation::carry_out(const StepPlan& plan) {
   planner_.check_invariants();
   check_shape(plan);
   follow(plan);
-  std::vector<TokenId> sampled;
-  std::vector<SequenceId> ended;
+  last_sampled_.clear();
+  last_ended_.clear();
   for (const PlanRow& row : plan.rows) {
     Live& live = live_.at(row.sequence);
     const auto end = static_cast<size_t>(row.first_position) + row.tokens.size();
     LS_CHECK(row.wants_logits == (end == live.tokens.size()), "logits of sequence {}", row.sequence.value());
     check_scores(row, live);
     if (!row.wants_logits) continue;
-    bool stops = false;
-    sampled.push_back(sample(live, &stops));
-    if (stops) ended.push_back(row.sequence);
+    if (live.is_over) {  // computed for nothing
+      last_sampled_.emplace_back(12345);
+      continue;
+    }
+    last_sampled_.push_back(sample(live, &live.is_over));
+    if (live.is_over) last_ended_.push_back(row.sequence);
   }
-  planner_.commit(plan, sampled);
-  for (const SequenceId id : ended) finish(id);
 }
 
 void PlannerSimulation::follow(const StepPlan& sent) {
@@ -106,7 +136,10 @@ void PlannerSimulation::check_shape(const StepPlan& plan) const {
     const auto num_tokens = static_cast<int64_t>(row.tokens.size());
     const int64_t end = row.first_position + num_tokens;
     LS_CHECK(num_tokens > 0 && end <= static_cast<int64_t>(live.tokens.size()), "plan {}: row range", plan.number);
-    LS_CHECK(std::equal(row.tokens.begin(), row.tokens.end(), live.tokens.begin() + row.first_position),
+    std::vector<TokenId> tokens = row.tokens;
+    if (row.token_source >= 0) tokens.back() = last_sampled_.at(static_cast<size_t>(row.token_source));
+    LS_CHECK(ahead_ || row.token_source < 0, "plan {}: an unknown token", plan.number);
+    LS_CHECK(std::equal(tokens.begin(), tokens.end(), live.tokens.begin() + row.first_position),
              "plan {}: tokens of sequence {}", plan.number, row.sequence.value());
     LS_CHECK(row.wants_logits || end % config_.page_tokens == 0, "plan {}: cut at {}", plan.number, end);
     LS_CHECK(config_.prefill_chunk == 0 || num_tokens <= config_.prefill_chunk, "plan {}: chunk", plan.number);

@@ -10,6 +10,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,7 +29,8 @@ struct SimulatedRequest {
 class PlannerSimulation {
  public:
   /// Throws Error at the first plan that breaks a rule; a message says which.
-  PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests);
+  /// `ahead`: plans are made one step ahead of their tokens, as for devices that compute meanwhile.
+  PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests, bool ahead = false);
   /// Until every request is finished, then the last plan.
   void run();
 
@@ -46,10 +48,14 @@ class PlannerSimulation {
     std::vector<TokenId> tokens;
     std::vector<uint64_t> chain;  // chain[p]: hash of tokens [0, p]
     int64_t num_scored = 0;
+    bool is_over = false;  // has its last token; the planner may not know yet
   };
 
   void arrive_and_cancel();
   void step();
+  void step_ahead();
+  /// Checks the plan, writes its pages, samples into last_sampled_ and last_ended_.
+  void carry_out(const StepPlan& plan);
   void follow(const StepPlan& plan);
   void check_shape(const StepPlan& plan) const;
   void check_scores(const PlanRow& row, Live& live) const;
@@ -60,6 +66,10 @@ class PlannerSimulation {
   void finish(SequenceId id);
 
   PlannerConfig config_;
+  bool ahead_;
+  std::optional<StepPlan> in_flight_;   // ahead: carried out, its tokens not told
+  std::vector<TokenId> last_sampled_;   // by the last plan that was carried out
+  std::vector<SequenceId> last_ended_;  // with those
   std::vector<SimulatedRequest> requests_;
   Planner planner_;
   PageTable table_;

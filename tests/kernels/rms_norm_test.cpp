@@ -1,5 +1,6 @@
 #include "kernels/rms_norm.h"
 
+#include "kernels/head_norm.h"
 #include "tests/kernels/op_support.h"
 
 namespace lockstep::test {
@@ -65,6 +66,20 @@ TEST_P(RmsNorm, RowsDoNotDependOnEachOtherStrideOrAliasing) {
   for (int64_t i = 0; i < kRows * kHidden; ++i) {
     EXPECT_EQ(in[static_cast<size_t>(i / kHidden * kStride + i % kHidden)], alone[static_cast<size_t>(i)]);
   }
+}
+
+TEST_P(RmsNorm, HeadsHaveTheBitsOfRows) {
+  const CpuContext context(GetParam());
+  constexpr int64_t kTokens = 3, kHeads = 4, kDim = 20, kAll = kHeads + 2;  // other heads lie beside them, as in qkv
+  std::vector<float> x = random_floats(kTokens * kAll * kDim, 6), expected = x;
+  TypedArray weight(DType::kBF16, random_floats(kDim, 7));
+  for (int64_t t = 0; t < kTokens; ++t) {
+    const TensorView rows(&expected[static_cast<size_t>((t * kAll + 1) * kDim)], DType::kF32, {kHeads, kDim});
+    rms_norm(context, rows, weight.view({kDim}), 1e-6F, rows);
+  }
+  head_norm(context, TensorView(x.data(), DType::kF32, {kTokens, kAll, kDim}).slice(1, 1, 1 + kHeads),
+            weight.view({kDim}), 1e-6F);
+  EXPECT_TRUE(same_bits(x, expected));
 }
 
 INSTANTIATE_TEST_SUITE_P(Levels, RmsNorm, testing::ValuesIn(isa_levels()),

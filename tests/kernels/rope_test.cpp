@@ -168,6 +168,36 @@ TEST_P(Rope, TokensDoNotDependOnTheBatch) {
   EXPECT_TRUE(same_bits(batch, single));
 }
 
+TEST_P(Rope, FusedWithTheWriteEqualsSeparateSteps) {
+  constexpr int64_t kTokens = 5, kDim = 12, kHeads = 3, kKvHeads = 2, kAll = kHeads + 2 * kKvHeads;
+  const CpuContext context(GetParam());
+  ModelConfig config;
+  config.head_dim = kDim;
+  const RopeTable table = make_rope_table(context, config, 100);
+  const KvLayout layout{4, kKvHeads, 2, kDim, DType::kBF16};
+  const std::vector<int32_t> token_begin = {0, kTokens}, first = {2}, page_begin = {0, 2}, slots = {1, 0};
+  std::vector<int32_t> positions = {2, 3, 4, 5, 6};
+  const RaggedRows rows{1, kTokens, token_begin.data(), first.data(), page_begin.data(), slots.data()};
+  const TensorView at(positions.data(), DType::kI32, {kTokens});
+  const auto run = [&](std::vector<float>& qkv, bool is_fused) {
+    const TensorView all(qkv.data(), DType::kF32, {kTokens, kAll, kDim});
+    const TensorView q = all.slice(1, 0, kHeads), k = all.slice(1, kHeads, kHeads + kKvHeads);
+    const TensorView v = all.slice(1, kHeads + kKvHeads, kAll);
+    std::vector<std::byte> pool(static_cast<size_t>(2 * layout.page_bytes()), std::byte{0x55});
+    if (is_fused) {
+      rope_and_write_kv(context, q, k, v, at, table, rows, 1, {pool.data(), layout});
+    } else {
+      rope(context, q, at, table);
+      rope(context, k, at, table);
+      write_kv(context, k, v, rows, 1, {pool.data(), layout});
+    }
+    return pool;
+  };
+  std::vector<float> qkv = random_floats(kTokens * kAll * kDim, 9), separate = qkv;
+  EXPECT_EQ(run(qkv, true), run(separate, false));
+  EXPECT_TRUE(same_bits(qkv, separate));
+}
+
 INSTANTIATE_TEST_SUITE_P(Levels, Rope, testing::ValuesIn(isa_levels()),
                          [](const auto& p) { return std::string(name_of(p.param)); });
 

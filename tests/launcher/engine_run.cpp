@@ -1,5 +1,7 @@
 #include "tests/launcher/engine_run.h"
 
+#include "dist/comm/staged/staged_communicator.h"
+#include "kernels/op_state.h"
 #include "tests/support/local_ranks.h"
 
 #include <map>
@@ -60,17 +62,24 @@ class Leader {
 void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>& jobs, EngineRun& run) {
   run.progress.assign(static_cast<size_t>(run.num_ranks), 0);
   run.between_steps.assign(static_cast<size_t>(run.num_ranks), 0);
-  check_on_local_ranks(run.num_ranks, [&](Communicator& group) {
+  check_on_local_ranks(run.num_ranks, [&](Communicator& host_group) {
     const Checkpoint checkpoint = Checkpoint::open(model);
     ThreadPool threads(run.num_threads);
-    Stream stream = Stream::inline_cpu();
-    const OpContext context{.stream = &stream, .threads = &threads, .isa = detect_cpu_isa()};
+    const bool is_cuda = run.device.kind == DeviceKind::kCuda;
+    Stream stream = is_cuda ? Stream::cuda(run.device) : Stream::inline_cpu();
+    const std::unique_ptr<OpState> state = is_cuda ? make_op_state(run.device) : nullptr;
+    const OpContext context{
+        .device = run.device, .stream = &stream, .threads = &threads, .isa = detect_cpu_isa(), .state = state.get()};
     EngineConfig config = run.config;
     config.dtype = checkpoint.config().dtype;
+    const std::unique_ptr<Communicator> staged =
+        is_cuda ? make_staged_communicator(host_group.split(0, host_group.rank().value()), run.device) : nullptr;
+    Communicator& group = is_cuda ? *staged : host_group;
     const auto rank = static_cast<size_t>(group.rank().value());
     Engine engine(context, checkpoint, Topology(run.num_ranks, run.num_ranks, group.rank()), group, config);
     if (rank == 0) {
       Leader(engine, jobs, run).run_all();
+      run.num_graphs = engine.num_graphs();
     } else {
       engine.follow([&] { ++run.between_steps[rank]; });
     }

@@ -28,6 +28,7 @@ struct EngineOutcome {
 struct EngineRun {
   int32_t num_ranks = 1;
   int num_threads = 1;
+  Device device = Device::cpu();  // CUDA: all ranks share it, sums are staged
   EngineConfig config{.max_sequence = 256,
                       .max_step_tokens = 256,
                       .max_sequences = 16,
@@ -39,6 +40,7 @@ struct EngineRun {
   PlannerStats stats{};
   std::vector<uint64_t> progress{};      // by rank, at the end
   std::vector<int64_t> between_steps{};  // by rank: calls
+  int64_t num_graphs = 0;                // of rank 0
 };
 
 /// Runs all jobs to their end and fills the second half of `run`. Fails the test where prompt scores come twice, out of

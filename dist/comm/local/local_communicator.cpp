@@ -64,7 +64,7 @@ void* LocalCommunicator::partial_buffer(int64_t bytes) {
 }
 
 void LocalCommunicator::all_reduce_sum(const OpContext& context, ConstTensorView partial, TensorView out) {
-  check_host_all_reduce(*this, context, partial, out);
+  check_all_reduce(*this, context, Device::cpu(), partial, out);
   shared_->abort->check();
   const int64_t count = out.shape().num_elements();
   reserve_sum(count * size_of(DType::kF32));

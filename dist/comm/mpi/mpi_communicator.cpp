@@ -43,7 +43,7 @@ class MpiCommunicator final : public Communicator {
   void* partial_buffer(int64_t bytes) override { return sum_->partial_buffer(bytes); }
 
   void all_reduce_sum(const OpContext& context, ConstTensorView partial, TensorView out) override {
-    check_host_all_reduce(*this, context, partial, out);
+    check_all_reduce(*this, context, Device::cpu(), partial, out);
     sum_->all_reduce(partial.as<float>(), out.as<float>(), out.shape().num_elements(), context.threads);
   }
 

@@ -1,6 +1,10 @@
 #include "tests/dist/comm/collective_cases.h"
 
+#include "core/buffer.h"
+#include "core/copy.h"
 #include "core/error.h"
+#include "kernels/add_bias.h"
+#include "kernels/rms_norm.h"
 
 #include <algorithm>
 #include <cmath>
@@ -39,30 +43,60 @@ float pairwise(std::vector<float>& terms) {
   return terms.front();
 }
 
-void sum(Communicator& communicator, const float* partial, float* out, int64_t count) {
-  communicator.all_reduce_sum(OpContext{}, ConstTensorView(partial, DType::kF32, {count}),
-                              TensorView(out, DType::kF32, {count}));
+void write(const OpContext& context, void* to, const void* from, size_t bytes) {
+  if (context.device.kind == DeviceKind::kCpu) {
+    if (bytes > 0) std::memcpy(to, from, bytes);
+    return;
+  }
+  copy_async(*context.stream, to, from, static_cast<int64_t>(bytes));
+  context.stream->synchronize();
+}
+
+std::vector<float> read(const OpContext& context, const void* from, int64_t count) {
+  std::vector<float> values(static_cast<size_t>(count));
+  write(context, values.data(), from, values.size() * sizeof(float));
+  return values;
+}
+
+// Floats in memory of the context's device.
+class Array {
+ public:
+  Array(const OpContext& context, const std::vector<float>& values)
+      : context_(context), count_(static_cast<int64_t>(values.size())), buffer_(count_ * 4, context.device) {
+    write(context, buffer_.data(), values.data(), values.size() * sizeof(float));
+  }
+  void* data() const { return buffer_.data(); }
+  TensorView view(Shape shape) const { return buffer_.view(DType::kF32, shape); }
+  std::vector<float> values() const { return read(context_, buffer_.data(), count_); }
+
+ private:
+  const OpContext& context_;
+  int64_t count_;
+  Buffer buffer_;
+};
+
+void sum(Communicator& communicator, const OpContext& context, const void* partial, void* out, int64_t count) {
+  communicator.all_reduce_sum(context, ConstTensorView(partial, DType::kF32, {count}, context.device),
+                              TensorView(out, DType::kF32, {count}, context.device));
 }
 
 enum class Place { kPrivate, kInPlace, kBuffer, kBufferInPlace };
 
 // One sum with input and output in the places that `place` names; returns the result.
-std::vector<float> sum_in(Communicator& communicator, Place place, const std::vector<float>& input) {
+std::vector<float> sum_in(Communicator& communicator, const OpContext& context, Place place,
+                          const std::vector<float>& input) {
   const auto count = static_cast<int64_t>(input.size());
-  std::vector<float> out(input.size(), -1.0F);
-  if (place == Place::kPrivate) {
-    sum(communicator, input.data(), out.data(), count);
-  } else if (place == Place::kInPlace) {
-    out = input;
-    sum(communicator, out.data(), out.data(), count);
-  } else {
-    auto* buffer = static_cast<float*>(communicator.partial_buffer(count * 4));
-    std::copy(input.begin(), input.end(), buffer);
-    float* to = place == Place::kBuffer ? out.data() : buffer;
-    sum(communicator, buffer, to, count);
-    if (to == buffer) out.assign(buffer, buffer + count);
+  const Array mine(context, input), other(context, std::vector<float>(input.size(), -1.0F));
+  const void* partial = mine.data();
+  void* out = place == Place::kInPlace ? mine.data() : other.data();
+  if (place == Place::kBuffer || place == Place::kBufferInPlace) {
+    void* const buffer = communicator.partial_buffer(count * 4);
+    write(context, buffer, input.data(), input.size() * sizeof(float));
+    partial = buffer;
+    if (place == Place::kBufferInPlace) out = buffer;
   }
-  return out;
+  sum(communicator, context, partial, out, count);
+  return read(context, out, count);
 }
 
 std::vector<std::byte> pattern(int64_t rank, int64_t bytes) {
@@ -73,7 +107,7 @@ std::vector<std::byte> pattern(int64_t rank, int64_t bytes) {
 
 }  // namespace
 
-void sums_are_exact(Communicator& communicator, int rounds) {
+void sums_are_exact(Communicator& communicator, int rounds, const OpContext& context) {
   const std::vector<int64_t> sizes = {1, 4096, 17, 0, 333, 40000, 16384, 2};
   for (int round = 0; round < rounds; ++round) {
     // Large sums seldom: only their alternation with small ones matters.
@@ -91,11 +125,12 @@ void sums_are_exact(Communicator& communicator, int rounds) {
     const bool in_place = (round + rank_of(communicator)) % 2 == 0;
     const Place place =
         buffered ? (in_place ? Place::kBufferInPlace : Place::kBuffer) : (in_place ? Place::kInPlace : Place::kPrivate);
-    ASSERT_EQ(sum_in(communicator, place, input), expected) << "round " << round << ", " << count << " elements";
+    ASSERT_EQ(sum_in(communicator, context, place, input), expected)
+        << "round " << round << ", " << count << " elements";
   }
 }
 
-void sums_are_pairwise(Communicator& communicator) {
+void sums_are_pairwise(Communicator& communicator, const OpContext& context) {
   for (const int64_t count : {0, 1, 2, 31, 1000, 4097, 65537, 1000000}) {
     std::vector<float> input(static_cast<size_t>(count)), expected(static_cast<size_t>(count)), terms;
     for (int64_t i = 0; i < count; ++i) {
@@ -105,24 +140,79 @@ void sums_are_pairwise(Communicator& communicator) {
       expected[static_cast<size_t>(i)] = pairwise(terms);
     }
     for (const Place place : {Place::kPrivate, Place::kInPlace, Place::kBuffer, Place::kBufferInPlace}) {
-      const std::vector<float> out = sum_in(communicator, place, input);
+      const std::vector<float> out = sum_in(communicator, context, place, input);
       ASSERT_TRUE(count == 0 || std::memcmp(out.data(), expected.data(), static_cast<size_t>(count) * 4) == 0)
           << count << " elements, place " << static_cast<int>(place);
     }
   }
 }
 
-void results_may_be_changed_at_once(Communicator& communicator) {
+void results_may_be_changed_at_once(Communicator& communicator, const OpContext& context) {
   for (const int64_t count : {100, 60000}) {
     for (int round = 0; round < 50; ++round) {
-      auto* buffer = static_cast<float*>(communicator.partial_buffer(count * 4));
-      std::fill(buffer, buffer + count, static_cast<float>(rank_of(communicator) + round));
-      sum(communicator, buffer, buffer, count);
+      void* const buffer = communicator.partial_buffer(count * 4);
+      std::vector<float> values(static_cast<size_t>(count), static_cast<float>(rank_of(communicator) + round));
+      write(context, buffer, values.data(), values.size() * sizeof(float));
+      sum(communicator, context, buffer, buffer, count);
       const int64_t size = communicator.size();
       const auto expected = static_cast<float>(size * (size - 1) / 2 + size * round);
-      const auto wrong = std::find_if(buffer, buffer + count, [&](float value) { return value != expected; });
-      ASSERT_EQ(wrong - buffer, count) << "round " << round;
-      std::fill(buffer, buffer + count, -1e9F);
+      values = read(context, buffer, count);
+      const auto wrong = std::find_if(values.begin(), values.end(), [&](float value) { return value != expected; });
+      ASSERT_EQ(wrong - values.begin(), count) << "round " << round;
+      std::fill(values.begin(), values.end(), -1e9F);
+      write(context, buffer, values.data(), values.size() * sizeof(float));
+    }
+  }
+}
+
+void gathers_on_device(Communicator& communicator, const OpContext& context) {
+  const auto size = static_cast<size_t>(communicator.size());
+  for (const DType dtype : {DType::kF32, DType::kBF16, DType::kI32}) {
+    for (const int64_t count : {0, 1, 333, 30001}) {
+      const int64_t bytes = count * size_of(dtype);
+      const std::vector<std::byte> mine = pattern(rank_of(communicator), bytes);
+      const Buffer in(bytes, context.device), out(bytes * communicator.size(), context.device);
+      write(context, in.data(), mine.data(), mine.size());
+      communicator.all_gather_on_device(context, in.view(dtype, {count}),
+                                        out.view(dtype, {communicator.size(), count}));
+      std::vector<std::byte> seen(mine.size() * size), expected;
+      write(context, seen.data(), out.data(), seen.size());
+      for (int32_t r = 0; r < communicator.size(); ++r) {
+        const std::vector<std::byte> part = pattern(r, bytes);
+        expected.insert(expected.end(), part.begin(), part.end());
+      }
+      ASSERT_EQ(seen, expected) << count << " of " << name_of(dtype);
+    }
+  }
+}
+
+void sum_and_norm_is_its_parts(Communicator& communicator, const OpContext& context) {
+  for (const int64_t hidden : {8, 100, 4096}) {
+    const int64_t rows = 3;
+    const auto random = [&](int64_t seed, int64_t count) {
+      std::vector<float> values(static_cast<size_t>(count));
+      for (int64_t i = 0; i < count; ++i) values[static_cast<size_t>(i)] = rough_number(seed, i) / 4096.0F;
+      return values;
+    };
+    const std::vector<float> input = random(rank_of(communicator), rows * hidden);
+    const Array bias(context, random(100, hidden)), weight(context, random(101, hidden));
+    const Array residual(context, random(102, rows * hidden)), residual_of_parts(context, random(102, rows * hidden));
+    const Array out(context, input), out_of_parts(context, input), delta(context, input);
+    const Shape shape{rows, hidden};
+    for (const bool has_bias : {false, true}) {
+      write(context, delta.data(), input.data(), input.size() * sizeof(float));
+      sum(communicator, context, delta.data(), delta.data(), rows * hidden);
+      if (has_bias) add_bias(context, delta.view(shape), bias.view({hidden}));
+      add_rms_norm(context, residual_of_parts.view(shape), delta.view(shape), weight.view({hidden}), 1e-5F,
+                   out_of_parts.view(shape));
+
+      void* const buffer = communicator.partial_buffer(rows * hidden * 4);
+      write(context, buffer, input.data(), input.size() * sizeof(float));
+      const auto given = has_bias ? std::optional<ConstTensorView>(bias.view({hidden})) : std::nullopt;
+      communicator.all_reduce_add_rms_norm(context, TensorView(buffer, DType::kF32, shape, context.device),
+                                           residual.view(shape), given, weight.view({hidden}), 1e-5F, out.view(shape));
+      ASSERT_EQ(residual.values(), residual_of_parts.values()) << hidden;
+      ASSERT_EQ(out.values(), out_of_parts.values()) << hidden;
     }
   }
 }
@@ -181,7 +271,7 @@ void minimum_and_maximum(Communicator& communicator) {
   communicator.barrier();
 }
 
-void split_groups_work_side_by_side(Communicator& communicator) {
+void split_groups_work_side_by_side(Communicator& communicator, const OpContext& context) {
   const int32_t mine = communicator.rank().value();
   const int32_t color = mine % 2;
   const std::unique_ptr<Communicator> half = communicator.split(color, -mine);
@@ -201,14 +291,13 @@ void split_groups_work_side_by_side(Communicator& communicator) {
     // The halves take different numbers of steps: they must not wait for each other.
     for (int step = 0; step < 1 + color * 3; ++step) {
       std::vector<float> value(static_cast<size_t>(50 + round * color), static_cast<float>(mine + step));
-      sum(*half, value.data(), value.data(), static_cast<int64_t>(value.size()));
+      value = sum_in(*half, context, Place::kInPlace, value);
       const float expected = static_cast<float>(std::accumulate(members.begin(), members.end(), 0)) +
                              static_cast<float>(step) * static_cast<float>(members.size());
       ASSERT_EQ(value.front(), expected);
       ASSERT_EQ(value.back(), expected);
     }
-    std::vector<float> whole(10, 1.0F);
-    sum(communicator, whole.data(), whole.data(), 10);
+    const std::vector<float> whole = sum_in(communicator, context, Place::kInPlace, std::vector<float>(10, 1.0F));
     ASSERT_EQ(whole.front(), static_cast<float>(communicator.size()));
   }
 }

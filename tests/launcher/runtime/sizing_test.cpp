@@ -21,7 +21,7 @@ class SizingTest : public testing::Test {
     settings_.model.path = "model";
   }
   Sizing propose(int64_t available = int64_t{1} << 30, int32_t local_size = 1) {
-    return propose_sizing(settings_, model_, shard_of(model_, 1, Rank(0)), context_, available, local_size);
+    return propose_sizing(settings_, model_, shard_of(model_, 1, Rank(0)), context_, {available / local_size, 0.5});
   }
 
   ThreadPool threads_{1};

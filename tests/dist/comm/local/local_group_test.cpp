@@ -23,13 +23,30 @@ INSTANTIATE_TEST_SUITE_P(Sizes, LocalRanks, testing::Values(1, 2, 3, 4, 5, 8, 11
 TEST_P(LocalRanks, SumsAreExact) {
   run([](Communicator& c) { collective_cases::sums_are_exact(c, 1000); });
 }
-TEST_P(LocalRanks, SumsArePairwise) { run(collective_cases::sums_are_pairwise); }
-TEST_P(LocalRanks, ResultsMayBeChangedAtOnce) { run(collective_cases::results_may_be_changed_at_once); }
+TEST_P(LocalRanks, SumsArePairwise) {
+  run([](Communicator& c) { collective_cases::sums_are_pairwise(c); });
+}
+TEST_P(LocalRanks, ResultsMayBeChangedAtOnce) {
+  run([](Communicator& c) { collective_cases::results_may_be_changed_at_once(c); });
+}
 TEST_P(LocalRanks, BroadcastsFromEveryRoot) { run(collective_cases::broadcasts_from_every_root); }
 TEST_P(LocalRanks, AllGathersInRankOrder) { run(collective_cases::all_gathers_in_rank_order); }
+TEST_P(LocalRanks, GathersOnDevice) {
+  run([](Communicator& c) { collective_cases::gathers_on_device(c); });
+}
+TEST_P(LocalRanks, SumAndNormIsItsParts) {
+  run([](Communicator& c) {
+    ThreadPool pool(1);
+    OpContext context;
+    context.threads = &pool;
+    collective_cases::sum_and_norm_is_its_parts(c, context);
+  });
+}
 TEST_P(LocalRanks, GathersUnequalSizes) { run(collective_cases::gathers_unequal_sizes); }
 TEST_P(LocalRanks, MinimumAndMaximum) { run(collective_cases::minimum_and_maximum); }
-TEST_P(LocalRanks, SplitGroupsWorkSideBySide) { run(collective_cases::split_groups_work_side_by_side); }
+TEST_P(LocalRanks, SplitGroupsWorkSideBySide) {
+  run([](Communicator& c) { collective_cases::split_groups_work_side_by_side(c); });
+}
 TEST_P(LocalRanks, WrongArgumentsAreRefused) { run(collective_cases::wrong_arguments_are_refused); }
 
 // Runs `body` with rank 2 of 4 failing in place of it; the failure must reach everybody.

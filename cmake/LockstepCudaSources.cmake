@@ -1,0 +1,45 @@
+# Every source of the CUDA module. The emulation for tests compiles the same list for the host.
+set(LOCKSTEP_CUDA_SOURCES
+  core/cuda/arena.cpp
+  core/cuda/device_info.cpp
+  core/cuda/graph.cpp
+  core/cuda/memory.cpp
+  core/cuda/module_side.cpp
+  core/cuda/nvtx.cpp
+  core/cuda/stream.cpp
+  core/cuda/table.cpp
+  core/cuda/timed_mark.cpp
+  dist/comm/nccl/checked_comm.cpp
+  dist/comm/nccl/group.cpp
+  dist/comm/nccl/pairwise_sum.cu
+  dist/comm/nccl/symmetric_memory.cpp
+  kernels/cuda/add_bias.cu
+  kernels/cuda/argmax.cu
+  kernels/cuda/attention/decode_bf16.cu
+  kernels/cuda/attention/decode_f16.cu
+  kernels/cuda/attention/fold.cu
+  kernels/cuda/attention/generic.cu
+  kernels/cuda/attention/prefill_bf16.cu
+  kernels/cuda/attention/prefill_f16.cu
+  kernels/cuda/embedding.cu
+  kernels/cuda/gather_rows.cu
+  kernels/cuda/join_shards.cu
+  kernels/cuda/linear.cpp
+  kernels/cuda/linear/choose.cpp
+  kernels/cuda/linear/layout.cpp
+  kernels/cuda/linear/library.cpp
+  kernels/cuda/linear/matmul.cpp
+  kernels/cuda/linear/rows.cu
+  kernels/cuda/linear/trial.cu
+  kernels/cuda/linear/upload.cpp
+  kernels/cuda/paged_attention.cu
+  kernels/cuda/rms_norm.cu
+  kernels/cuda/rope_and_write_kv.cu
+  kernels/cuda/sample_rows.cu
+  kernels/cuda/select_best.cu
+  kernels/cuda/state.cpp
+  kernels/cuda/swiglu.cu
+  kernels/cuda/table.cpp)
+# Those that need what the emulation replaces by sources of its own (CUB, NCCL's device API).
+set(LOCKSTEP_CUDA_ONLY_SOURCES
+  dist/comm/nccl/fused_norm.cu)

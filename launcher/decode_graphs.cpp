@@ -1,0 +1,37 @@
+#include "launcher/decode_graphs.h"
+
+#include <bit>
+
+namespace lockstep {
+namespace {
+
+/// Attention is cut into spans of this many positions (kernels/cuda/attention/), its grid into a power of two of them.
+constexpr int64_t kSpanTokens = 512;
+
+}  // namespace
+
+int64_t DecodeGraphs::padded(int64_t rows) {
+  const auto power = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(rows)));
+  const int64_t between = power / 4 * 3;
+  return power >= 4 && rows <= between ? between : power;
+}
+
+int64_t DecodeGraphs::padded_positions(int64_t positions) {
+  const auto spans = static_cast<uint64_t>((positions + kSpanTokens - 1) / kSpanTokens);
+  return static_cast<int64_t>(std::bit_ceil(spans)) * kSpanTokens;
+}
+
+TensorView DecodeGraphs::run(Stream& stream, const ForwardBatch& batch, const std::function<TensorView()>& compute) {
+  const RaggedRows rows = batch.rows();
+  const auto [at, is_new] = entries_.try_emplace({rows.num_rows, rows.max_end});
+  Entry& entry = at->second;
+  if (is_new) return compute();
+  if (!entry.graph) {
+    entry.graph = Graph::capture(stream, [&] { entry.logits = compute(); });
+    ++num_recorded_;
+  }
+  entry.graph->launch(stream);
+  return entry.logits;
+}
+
+}  // namespace lockstep

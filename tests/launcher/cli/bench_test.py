@@ -1,0 +1,107 @@
+"""`lockstep bench` with shapes that need no files: tables, figures, ranks, mistakes."""
+import json
+import sys
+import unittest
+
+import lockstep_cli as cli
+
+SMALL = ("--shape", "tiny", "--repeats", "2", "--ceiling-mib", "4", "--ceiling-product", "64")
+
+
+class Bench(cli.CliTest):
+    def bench(self, kind, *arguments, ranks=0, code=0):
+        """The report of a run; standard output and error stand in self.done."""
+        path = self.directory / "report.json"
+        path.unlink(missing_ok=True)
+        self.done = cli.run(ranks, "bench", kind, *arguments, "--json", path)
+        self.assertEqual(self.done.returncode, code, self.done.stderr)
+        return json.loads(path.read_text()) if code == 0 else None
+
+    def check_spread(self, spread):
+        self.assertGreater(spread["low"], 0)
+        self.assertLessEqual(spread["low"], spread["median"])
+        self.assertLessEqual(spread["median"], spread["high"])
+
+    def test_decode(self):
+        for ranks in (0, 2):
+            report = self.bench("decode", *SMALL, "--batch", "1,3", "--context", "40,100", "--steps", "3", ranks=ranks)
+            self.assertEqual([row["batch"] for row in report["rows"]], [1, 3, 1, 3])
+            self.assertEqual(report["ranks"], max(ranks, 1))
+            self.assertEqual(report["parameters"], 155968)
+            for row in report["rows"]:
+                self.check_spread(row["step_seconds"])
+                rate = row["batch"] / row["step_seconds"]["median"]
+                self.assertAlmostEqual(row["tokens_per_second"]["median"], rate, delta=rate / 1e6)
+                split = sum(row["host_seconds"].values())
+                self.assertGreater(split, 0)
+                self.assertLess(split, 1.1 * row["step_seconds"]["high"])
+            for row, context in zip(report["rows"], (40, 40, 100, 100)):
+                self.assertTrue(context <= row["context"] <= context + 20, row["context"])
+
+    def test_context_comes_in_chunks(self):
+        report = self.bench("decode", *SMALL, "--batch", "12", "--context", "300", "--steps", "2", "--schedule.max_step_tokens",
+                            "128")
+        context = report["rows"][0]["context"]
+        self.assertTrue(270 <= context <= 330, context)
+
+    def test_prefill(self):
+        report = self.bench("prefill", *SMALL, "--batch", "1,2", "--context", "64,130", "--schedule.max_step_tokens", "128")
+        self.assertEqual([row["steps"] for row in report["rows"]], [1, 1, 2, 3])
+        self.check_spread(report["rows"][0]["seconds"])
+
+    def test_latency(self):
+        report = self.bench("latency", *SMALL, "--batch", "2", "--input-tokens", "8", "--output-tokens", "5")
+        self.check_spread(report["rows"][0]["seconds"])
+        self.assertEqual(report["rows"][0]["output_tokens"], 5)
+
+    def test_kernels(self):
+        sizes = ("--tokens", "1,4", "--batch", "1,2", "--context", "64", "--prompt", "32", "--cold-mib", "1")
+        report = self.bench("kernels", *SMALL, *sizes, ranks=2)
+        seen = {row["op"] for row in report["rows"]}
+        self.assertEqual(seen, {"embedding", "gather_rows", "rms_norm", "add_rms_norm", "rope_and_write_kv", "swiglu", "linear",
+                                "argmax", "paged_attention", "sample_rows", "all_reduce"})
+        self.assertEqual(sum(row["op"] == "linear" for row in report["rows"]), 10)
+        for row in report["rows"]:
+            self.check_spread(row["seconds"])
+        self.assertGreater(report["limits"]["bytes_per_second"], 1e8)
+        some = self.bench("kernels", *SMALL, *sizes, "--ops", "argmax")
+        self.assertEqual({row["op"] for row in some["rows"]}, {"argmax"})
+
+    def test_a_model_works_like_a_shape(self):
+        model = cli.make_model(self.directory / "model")
+        report = self.bench("decode", "--model", model, *SMALL[2:], "--batch", "2", "--context", "20", "--steps", "2")
+        self.assertEqual(report["query_heads"], 8)
+        shape = self.bench("kernels", "--shape", model / "config.json", *SMALL[2:], "--ops", "rms_norm", "--tokens", "2")
+        self.assertEqual(shape["rows"][0]["shape"], "2 x 64")
+
+    def test_a_batch_that_does_not_fit_is_smaller(self):
+        report = self.bench("decode", *SMALL, "--batch", "8", "--context", "100", "--steps", "2", "--cache.device_tokens", "1024")
+        self.assertLess(report["rows"][0]["batch"], 8)
+        self.assertIn("the KV cache holds", self.done.stderr)
+
+    def test_mistakes_are_named(self):
+        for arguments, part in ((("decode", "--shape", "llama-9"), "llama-3-8b"),
+                                (("decode",), "--shape"),
+                                (("decode", "--shape", "tiny", "--model", "x"), "accepted is one"),
+                                (("decode", "--shape", "tiny", "--batch", "1,x"), "batch"),
+                                (("kernels", "--shape", "tiny", "--ops", "liner"), "liner"),
+                                (("latency", "--shape", "tiny", "--output-tokens", "0"), "output-tokens")):
+            self.bench(*arguments, code=2)
+            self.assertIn(part, self.done.stderr)
+
+    def test_help(self):
+        self.assertIn("bench latency", cli.run(0, "bench", "--help").stdout)
+        for kind in ("kernels", "decode", "prefill", "latency"):
+            text = cli.run(0, "bench", kind, "--help").stdout
+            self.assertIn("--shape", text)
+            self.assertIn("--json", text)
+
+    def test_a_shape_has_no_text(self):
+        done = cli.run(0, "info", "--model", "synthetic:llama-3-70b", "--cache.device_tokens", "1024",
+                       "--model.max_sequence", "1024")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("70553.7 M", done.stdout)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

@@ -1,0 +1,157 @@
+"""Jobs on CUDA devices, emulated ones by default: same bytes however they are run, and clear ends when something is missing.
+
+LOCKSTEP_EMULATED_MODULE names the emulated CUDA module; set LOCKSTEP_TEST_GPU=1 to run on real GPUs instead.
+"""
+import os
+import signal
+import subprocess
+import sys
+import time
+import unittest
+
+import lockstep_cli as cli
+from d0_test import requests
+
+EMULATED = os.environ.get("LOCKSTEP_EMULATED_MODULE", "")
+ON_GPU = os.environ.get("LOCKSTEP_TEST_GPU") == "1"
+
+
+def device_environment(**extra):
+    """Every rank sees `gpus` GPUs of its node."""
+    env = cli.environment(**extra)
+    if not ON_GPU:
+        env.update({"LOCKSTEP_CUDA_MODULE": EMULATED, "LOCKSTEP_EMULATED_GPUS": env.get("LOCKSTEP_EMULATED_GPUS", "4")})
+    return env
+
+
+class CudaTest(cli.CliTest):
+    def start(self, ranks, model, rows, *arguments, output="out.jsonl", env=None, restart=True):
+        rows = cli.write_rows(self.directory / "in.jsonl", rows)
+        line = cli.command(ranks, "generate", "--model", model, "--input", rows, "--output", self.directory / output,
+                           "--return-token-ids", "--threads", "1", *(("--restart",) if restart else ()), *arguments)
+        return subprocess.Popen(line, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                env=env or device_environment())
+
+    def finish(self, process, code=0):
+        _, errors = process.communicate(timeout=cli.TIMEOUT_S)
+        self.assertEqual(process.returncode, code, errors)
+        return errors
+
+    def job(self, ranks, model, rows, *arguments, output="out.jsonl"):
+        log = self.finish(self.start(ranks, model, rows, "--device", "cuda", *arguments, output=output))
+        return (self.directory / output).read_bytes(), log
+
+
+class SameBytes(CudaTest):
+    def check(self, model, variants):
+        expected, log = self.job(1, model, requests())
+        self.assertIn("device cuda", log)
+        self.assertEqual(expected.count(b"\n"), len(requests()))
+        for ranks, arguments in variants:
+            got, log = self.job(ranks, model, requests(), *arguments)
+            self.assertEqual(got, expected, f"{ranks} ranks, {arguments}\n{log}")
+
+    def test_heads_of_8(self):
+        model = cli.make_model(self.directory / "model")
+        self.check(model, [(1, ("--graphs", "false", "--plan-ahead", "off")),
+                           (1, ("--schedule.max_sequences", 3, "--schedule.prefill_chunk", 64)),
+                           (1, ("--cache.device_tokens", 1024, "--cache.share_prefixes", "false")),
+                           (2, ("--transport", "nccl")), (2, ("--transport", "mpi")),
+                           (4, ("--schedule.max_sequences", 3)), (2, ("--tp", 1))])
+
+    def test_heads_of_64(self):
+        model = cli.make_model(self.directory / "model", hidden=128, heads=4, head_dim=64, kv_heads=2, ffn=192)
+        self.check(model, [(2, ("--graphs", "false")), (4, ("--transport", "mpi", "--plan-ahead", "off"))])
+
+
+class AsTheCpu(CudaTest):
+    def test_recall_answers(self):
+        rows = cli.read_rows(cli.SOURCE / "examples" / "requests" / "recall_64.jsonl")[:12]
+        expected = self.generate(1, cli.RECALL, rows, "--return-token-ids")
+        got, _ = self.job(2, cli.RECALL, rows)
+        self.assertEqual(got, expected)
+
+
+@unittest.skipIf(ON_GPU, "what is missing is made missing by the emulation")
+class Missing(CudaTest):
+    def setUp(self):
+        super().setUp()
+        self.model = cli.make_model(self.directory / "model")
+
+    def refuse(self, ranks, texts, *arguments, code=2, **extra):
+        process = self.start(ranks, self.model, [{"prompt": "x"}], *arguments, env=device_environment(**extra))
+        errors = self.finish(process, code)
+        for text in texts:
+            self.assertIn(text, errors)
+        self.assertFalse((self.directory / "out.jsonl").exists())
+
+    def test_no_driver(self):
+        process = self.start(2, self.model, [{"prompt": "x"}], "--device", "cuda", env=cli.environment())
+        self.assertIn("device = cuda: this machine has no CUDA driver", self.finish(process, 2))
+
+    def test_driver_without_gpu(self):
+        self.refuse(2, ["device = cuda: the driver offers no usable GPU"], "--device", "cuda", LOCKSTEP_EMULATED_GPUS=0)
+
+    def test_auto_without_gpu_says_so(self):
+        process = self.start(1, self.model, [{"prompt": "x"}], env=device_environment(LOCKSTEP_EMULATED_GPUS=0))
+        self.assertIn("device cpu (the driver offers no usable GPU", self.finish(process))
+
+    def test_module_of_another_build(self):
+        other = self.directory / "other.so"
+        subprocess.run(["cc", "-shared", "-x", "c", "-", "-o", str(other)], check=True, text=True,
+                       input='const char* const lockstep_cuda_abi = "0.0.0-other";\n')
+        self.refuse(1, ["belongs to another build", "0.0.0-other"], "--device", "cuda", LOCKSTEP_CUDA_MODULE=other)
+
+    def test_fewer_gpus_than_ranks(self):
+        self.refuse(4, ["4 ranks on node", "for 2 GPUs", "--share-gpu"], "--device", "cuda", LOCKSTEP_EMULATED_GPUS=2)
+
+    def test_memory_that_is_too_small(self):
+        self.refuse(2, ["cache.device_tokens"], "--device", "cuda", code=1, LOCKSTEP_EMULATED_MEMORY=2 << 20)
+        self.refuse(2, ["cannot allocate", "this rank holds", "bytes free"], "--device", "cuda",
+                    "--cache.device_tokens", 1 << 20, code=1, LOCKSTEP_EMULATED_MEMORY=64 << 20)
+
+    def test_gpus_on_some_ranks_only(self):
+        rows = cli.write_rows(self.directory / "in.jsonl", [{"prompt": "x"}])
+        program = cli.command(0, "generate", "--model", self.model, "--input", rows, "--output",
+                              self.directory / "out.jsonl", "--restart")
+        for device, text in (("auto", "other ranks have a GPU"), ("cuda", "no usable GPU")):
+            line = [cli.MPIEXEC, "-n", "1", *program, "--device", device,
+                    ":", "-n", "1", "-x", "LOCKSTEP_EMULATED_GPUS=0", *program, "--device", device]
+            done = subprocess.run(line, capture_output=True, text=True, env=device_environment(),
+                                  timeout=cli.TIMEOUT_S)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(text, done.stderr)
+            self.assertIn("rank 1", done.stderr)
+
+    def test_nccl_needs_gpus_of_their_own(self):
+        self.refuse(2, ["nccl"], "--device", "cuda", "--share-gpu", "true", "--transport", "nccl", code=1,
+                    LOCKSTEP_EMULATED_GPUS=1)
+        self.refuse(2, ["nccl"], "--device", "cpu", "--transport", "nccl", code=1)
+
+
+class DeadRank(CudaTest):
+    def test_a_killed_rank_ends_the_job_and_nothing_is_lost(self):
+        model = cli.make_model(self.directory / "model")
+        rows = [{"prompt": f"row {i}", "max_tokens": 30, "ignore_eos": True} for i in range(40)]
+        expected, _ = self.job(1, model, rows, output="expected.jsonl")
+        arguments = ("--device", "cuda", "--transport", "nccl", "--schedule.max_sequences", 2)
+        process = self.start(2, model, rows, *arguments)
+        journal = self.directory / "out.jsonl.journal"
+        deadline = time.monotonic() + cli.TIMEOUT_S
+        while not (journal.exists() and journal.stat().st_size > 4000):
+            self.assertIsNone(process.poll(), "the job ended before it could be killed")
+            self.assertLess(time.monotonic(), deadline)
+            time.sleep(0.02)
+        children = subprocess.run(["pgrep", "-P", str(process.pid)], capture_output=True, text=True).stdout.split()
+        os.kill(int(children[-1]), signal.SIGKILL)
+        start = time.monotonic()
+        process.communicate(timeout=60)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertLess(time.monotonic() - start, 30)
+        log = self.finish(self.start(2, model, rows, *arguments, restart=False))
+        self.assertIn("resumed", log)
+        self.assertEqual((self.directory / "out.jsonl").read_bytes(), expected)
+
+
+if __name__ == "__main__":
+    sys.exit(unittest.main())

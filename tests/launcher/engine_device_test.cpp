@@ -1,0 +1,141 @@
+// The engine on a CUDA device: the same tokens and log-probabilities however its steps are cut, recorded, planned or
+// spread over ranks, and close to the CPU's.
+#include "tests/launcher/engine_run.h"
+
+#include <cmath>
+#include <gtest/gtest.h>
+
+namespace lockstep {
+namespace {
+
+using testing_support::EngineJob;
+using testing_support::EngineOutcome;
+using testing_support::EngineRun;
+using testing_support::outcomes_of;
+using testing_support::run_engine;
+
+const std::filesystem::path kSource = LOCKSTEP_SOURCE_DIR;
+
+// Greedy and drawn rows, rows for the host's threads, shared beginnings, arrivals in the middle, rows that end early.
+std::vector<EngineJob> jobs() {
+  std::vector<EngineJob> all;
+  for (int32_t i = 0; i < 10; ++i) {
+    EngineJob job;
+    for (int32_t t = 0; t < 20 + 7 * i; ++t) job.prompt.emplace_back(1 + (t < 18 ? t * 5 : t * 3 + i) % 150);
+    job.num_new_tokens = 3 + 5 * (i % 4);
+    job.arrival_step = i / 3;
+    if (i % 3 == 1) {
+      job.sampling.temperature = 0.9;
+      job.sampling.top_p = 0.95;
+      job.sampling.seed = static_cast<uint64_t>(i);
+    }
+    if (i == 4) job.sampling.top_k = 12;
+    if (i == 5) job.sampling.frequency_penalty = 0.5;
+    if (i == 6) job.sampling.logprobs = 3;
+    if (i == 8) job.sampling.prompt_logprobs = 2;
+    all.push_back(job);
+  }
+  return all;
+}
+
+EngineRun on_device() {
+  EngineRun run;
+  run.device = Device::cuda(0);
+  return run;
+}
+
+void expect_equal(const std::vector<EngineOutcome>& got, const std::vector<EngineOutcome>& expected,
+                  const std::string& what) {
+  ASSERT_EQ(got.size(), expected.size());
+  for (size_t i = 0; i < got.size(); ++i) {
+    EXPECT_EQ(got[i].tokens, expected[i].tokens) << what << ", job " << i;
+    EXPECT_EQ(got[i].scores, expected[i].scores) << what << ", job " << i;
+    EXPECT_EQ(got[i].prompt_scores, expected[i].prompt_scores) << what << ", job " << i;
+  }
+}
+
+class EngineOnDevice : public testing::TestWithParam<const char*> {
+ protected:
+  std::filesystem::path model() const { return kSource / GetParam(); }
+};
+
+TEST_P(EngineOnDevice, GraphsPlansBatchesAndChunksDoNotChangeBits) {
+  EngineRun plain = on_device();
+  run_engine(model(), jobs(), plain);
+  EXPECT_EQ(plain.num_graphs, 0);
+  struct Variant {
+    bool graphs, ahead;
+    int64_t batch;
+  };
+  for (const auto& [graphs, ahead, batch] :
+       {Variant{false, false, 1}, {true, false, 16}, {false, true, 3}, {true, true, 3}, {true, true, 16}}) {
+    EngineRun run = on_device();
+    run.config.graphs = graphs;
+    run.config.plan_ahead = ahead;
+    run.config.max_sequences = batch;
+    run.config.prefill_chunk = batch == 3 ? 32 : 0;
+    run.config.share_prefixes = batch != 3;
+    run_engine(model(), jobs(), run);
+    expect_equal(run.outcomes, plain.outcomes, fmt::format("graphs {}, ahead {}, batch {}", graphs, ahead, batch));
+    EXPECT_EQ(run.num_graphs > 0, graphs);
+  }
+}
+
+TEST_P(EngineOnDevice, RanksDoNotChangeBits) {
+  const std::vector<EngineOutcome> alone = outcomes_of(model(), jobs(), on_device());
+  EngineRun run = on_device();
+  run.num_ranks = 2;
+  run.config.plan_ahead = true;
+  expect_equal(outcomes_of(model(), jobs(), run), alone, "2 ranks");
+}
+
+// A pool so small that sequences are preempted, with plans that are ahead of their tokens.
+TEST_P(EngineOnDevice, PreemptionDoesNotChangeBits) {
+  EngineRun run = on_device();
+  run.config.plan_ahead = run.config.graphs = true;
+  run.config.page_tokens = 16;
+  std::vector<EngineJob> longer = jobs();
+  for (EngineJob& job : longer) job.num_new_tokens += 40;
+  const std::vector<EngineOutcome> roomy = outcomes_of(model(), longer, run);
+  run.config.num_slots = 12;
+  run.config.max_sequence = 12 * 16;
+  run_engine(model(), longer, run);
+  EXPECT_GT(run.stats.preemptions, 0);
+  expect_equal(run.outcomes, roomy, "12 slots");
+}
+
+TEST_P(EngineOnDevice, IsCloseToTheCpu) {
+  std::vector<EngineJob> scored = jobs();
+  for (EngineJob& job : scored) {
+    job.sampling = {};
+    job.sampling.prompt_logprobs = 0;
+  }
+  const std::vector<EngineOutcome> cpu = outcomes_of(model(), scored);
+  const std::vector<EngineOutcome> device = outcomes_of(model(), scored, on_device());
+  for (size_t i = 0; i < scored.size(); ++i) {
+    ASSERT_EQ(cpu[i].prompt_scores.size(), device[i].prompt_scores.size());
+    for (size_t t = 0; t < cpu[i].prompt_scores.size(); ++t) {
+      const float expected = cpu[i].prompt_scores[t].logprob;  // tokens that the model finds unlikely vary the most
+      ASSERT_NEAR(device[i].prompt_scores[t].logprob, expected, 0.02 - 0.01 * expected) << i << " " << t;
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Models, EngineOnDevice,
+                         testing::Values("tests/goldens/models/qwen3", "examples/models/recall"),
+                         [](const auto& p) { return std::filesystem::path(p.param).filename().string(); });
+
+// Plans made ahead on CPU ranks, where nothing is won by it, give the same too.
+TEST(EngineAhead, GivesTheSameOnTheCpu) {
+  const std::filesystem::path model = kSource / "tests/goldens/models/llama_llama3";
+  EngineRun run;
+  const std::vector<EngineOutcome> plain = outcomes_of(model, jobs(), run);
+  for (const int32_t ranks : {1, 2, 4}) {
+    run.num_ranks = ranks;
+    run.config.plan_ahead = true;
+    expect_equal(outcomes_of(model, jobs(), run), plain, fmt::format("{} ranks", ranks));
+  }
+}
+
+}  // namespace
+}  // namespace lockstep
