@@ -133,6 +133,7 @@ std::span<const SampledToken> Engine::step() {
         publish(timed(times_.plan, [&] { return traced(context_.tracer, "plan", [&] { return planner_->plan(); }); }));
   }
   const StepPlan plan = std::move(*in_flight_);
+  prompt_scores_ = std::exchange(scores_in_flight_, {});  // before the next plan brings its own
   describe(span, plan);
   const bool is_ahead = config_.plan_ahead && sampler_.is_on_device(plan) && !has_scores(plan);
   in_flight_ = is_ahead ? run_ahead_of(plan) : std::nullopt;
@@ -251,14 +252,14 @@ std::span<const float> Engine::on_host(TensorView values) {
   return {score_logits_.as<float>(), count};
 }
 
-// Sets out prompt_scores_ and lists its places in the order of the batch's scored tokens.
+// Sets out scores_in_flight_ and lists its places in the order of the batch's scored tokens.
 std::vector<Engine::ScoreTask> Engine::prepare_scores(const StepPlan& plan) {
-  prompt_scores_.clear();
+  scores_in_flight_.clear();
   std::vector<ScoreTask> tasks;
   for (const PlanRow& row : plan.rows) {
     if (row.score_begin == row.score_end) continue;
     const SamplingState& state = states_.at(row.sequence);
-    PromptScores& result = prompt_scores_.emplace_back(row.sequence, row.score_begin + 1);
+    PromptScores& result = scores_in_flight_.emplace_back(row.sequence, row.score_begin + 1);
     result.scores.resize(static_cast<size_t>(row.score_end - row.score_begin));
     for (size_t i = 0; i < result.scores.size(); ++i) {
       const TokenId token = state.prompt[static_cast<size_t>(result.first_position) + i];

@@ -164,9 +164,9 @@ class Engine {
   PinnedBuffer score_logits_;  // CUDA
   std::atomic<uint64_t> progress_{0};
 
-  std::unique_ptr<Planner> planner_;   // leader only, like all below
-  std::optional<StepPlan> in_flight_;  // enqueued, its tokens not taken
-  std::vector<PromptScores> prompt_scores_;
+  std::unique_ptr<Planner> planner_;                            // leader only, like all below
+  std::optional<StepPlan> in_flight_;                           // enqueued, its tokens not taken
+  std::vector<PromptScores> scores_in_flight_, prompt_scores_;  // of the last plan that was run; of the last step()
   EngineTimes times_;
 };
 

@@ -51,8 +51,7 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
   agree_on_sizing(world, sizing_);
   std::string transport_reason;
   group_ = make_group(mpi, world, *topology_, settings.runtime, runtime_->context().device, transport_reason);
-  if (is_root() && tp > 1)
-    log_info("sums over ranks by {}{}{}", group_->transport(), transport_reason.empty() ? "" : ": ", transport_reason);
+  if (is_root() && tp > 1) log_info("{}", transport_reason);
   // Graphs need sums that can be recorded.
   sizing_.engine.graphs = sizing_.engine.graphs && (group_->size() == 1 || group_->is_capturable());
   run_phase(world, kExitFailure, [&] {

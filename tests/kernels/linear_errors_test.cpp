@@ -67,7 +67,7 @@ TEST_F(LinearErrorsTest, RefusesUnfittingOperands) {
 
 TEST_F(LinearErrorsTest, CudaIsNamedWhenItIsNotThere) {
   context_.device = Device::cuda(0);
-  expect_error<NotCompiled>([&] { pack(w_.view(), {0, 16}); }, "linear: ");
+  expect_error<NotCompiled>([&] { pack(w_.view(), {0, 16}); }, "no CUDA: ");
 }
 
 }  // namespace

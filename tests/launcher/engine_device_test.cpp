@@ -32,7 +32,7 @@ std::vector<EngineJob> jobs() {
     if (i == 4) job.sampling.top_k = 12;
     if (i == 5) job.sampling.frequency_penalty = 0.5;
     if (i == 6) job.sampling.logprobs = 3;
-    if (i == 8) job.sampling.prompt_logprobs = 2;
+    if (i == 2 || i == 8) job.sampling.prompt_logprobs = 2;
     all.push_back(job);
   }
   return all;

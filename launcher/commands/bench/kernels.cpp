@@ -130,8 +130,7 @@ int kernels_command(const MpiEnvironment& mpi, Communicator& world, const std::v
   }
   world.barrier();
   if (group->size() > 1 && table.wants("all_reduce")) {
-    if (is_first)
-      std::printf("sums over ranks by %s: %s\n", std::string(group->transport()).c_str(), transport_reason.c_str());
+    if (is_first) std::printf("%s\n", transport_reason.c_str());
     measure_all_reduce(table, shapes, *group, bench.common.repeats);
   }
   if (!is_first) return 0;

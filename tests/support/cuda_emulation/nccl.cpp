@@ -3,6 +3,7 @@
 #include "tests/support/cuda_emulation/include/nccl.h"
 
 #include "tests/support/cuda_emulation/nccl_meeting.h"
+#include "tests/support/cuda_emulation/progress.h"
 #include "tests/support/cuda_emulation/runtime.h"
 
 #include <algorithm>
@@ -35,6 +36,7 @@ struct ncclComm {
   ncclComm(const std::string& name, int size, int rank, int device) : meeting(name, size, rank, device) {}
 
   NcclMeeting meeting;
+  lockstep::emulation::Progress progress;
   std::atomic<bool> aborted = false;
   std::atomic<ncclResult_t> error = ncclSuccess;  // from work of a stream
   std::mutex mutex;                               // of the rest
