@@ -19,8 +19,9 @@ std::unique_ptr<Communicator> make_group(const MpiEnvironment& mpi, Communicator
   return run_phase(world, kExitFailure, [&] {
     if (device.kind == DeviceKind::kCpu) return split(*make_world_communicator(mpi, transport, device, &reason));
     std::unique_ptr<Communicator> group = split(world);
-    return group->size() == 1 ? std::move(group)
-                              : make_device_communicator(std::move(group), transport, device, &reason);
+    return group->size() == 1
+               ? std::move(group)
+               : make_device_communicator(std::move(group), transport, device, &reason, settings.fused_norm);
   });
 }
 

@@ -86,6 +86,9 @@ void RuntimeSettings::add_to(OptionSet& options) {
               "how sums over ranks travel: auto (shared memory within a node, else mpi; on GPUs nccl), mpi, "
               "shared_memory, nccl; results do not depend on it");
   options.add("graphs", &graphs, "GPUs: record decode steps as CUDA graphs; results do not depend on it");
+  options.add("fused-norm", &fused_norm,
+              "GPUs within NVLink's reach: sum over ranks, residual and norm in one kernel (NCCL's device interface); "
+              "results do not depend on it");
   options.add("plan-ahead", &plan_ahead,
               "plan and enqueue the next step while one computes: on, off, or auto = on GPUs; results do not depend "
               "on it");

@@ -47,6 +47,7 @@ struct RuntimeSettings {
   bool share_gpu = false;
   std::string transport = "auto";
   bool graphs = true;               // CUDA
+  bool fused_norm = false;          // NCCL
   std::string plan_ahead = "auto";  // auto = on CUDA
   std::string isa = "auto";
   std::string bind = "auto";

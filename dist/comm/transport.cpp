@@ -35,7 +35,7 @@ Transport parse_transport(std::string_view text) {
 }
 
 std::unique_ptr<Communicator> make_device_communicator(std::unique_ptr<Communicator> host, Transport transport,
-                                                       Device device, std::string* reason) {
+                                                       Device device, std::string* reason, bool fuses_norm) {
   std::string why;
   bool takes_nccl = transport == Transport::kNccl;
   if (takes_nccl) {
@@ -47,8 +47,9 @@ std::unique_ptr<Communicator> make_device_communicator(std::unique_ptr<Communica
   } else {
     why = fmt::format("transport {} was asked for", name_of(transport));
   }
-  std::unique_ptr<Communicator> made =
-      takes_nccl ? make_nccl_communicator(std::move(host), device) : make_staged_communicator(std::move(host), device);
+  std::unique_ptr<Communicator> made = takes_nccl
+                                           ? make_nccl_communicator(std::move(host), device, {.fuses_norm = fuses_norm})
+                                           : make_staged_communicator(std::move(host), device);
   if (reason != nullptr) {
     *reason =
         fmt::format("sums over ranks by {}{}: {}", made->transport(), takes_nccl ? "" : ", through the host", why);

@@ -33,7 +33,9 @@ Transport parse_transport(std::string_view text);
 std::unique_ptr<Communicator> make_world_communicator(const MpiEnvironment& environment, Transport transport,
                                                       Device device = Device::cpu(), std::string* reason = nullptr);
 /// The same upon a group that sums in host memory; `transport` is kAuto, kMpi or kNccl (kSharedMemory: as kMpi).
+/// `fuses_norm`: NCCL groups sum, add and normalise in one kernel where they can (NcclOptions).
 std::unique_ptr<Communicator> make_device_communicator(std::unique_ptr<Communicator> host, Transport transport,
-                                                       Device device, std::string* reason = nullptr);
+                                                       Device device, std::string* reason = nullptr,
+                                                       bool fuses_norm = false);
 
 }  // namespace lockstep

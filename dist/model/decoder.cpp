@@ -40,28 +40,22 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvPages& pages) {
   const int64_t tokens = batch.num_tokens();
   LS_REQUIRE(ShapeError, tokens <= activations_.max_tokens(), "a step of {} tokens; the activation arena holds {}",
              tokens, activations_.max_tokens());
-  const auto eps = static_cast<float>(config_.rms_norm_eps);
-  const TensorView residual = activations_.residual(tokens), delta = activations_.delta(tokens);
-  const TensorView normed = activations_.normed(tokens);
-
+  const TensorView residual = activations_.residual(tokens);
   vocab_parallel_embedding(context_, communicator_, batch.token_ids(), weights_.embedding.view, shard_.vocab.begin,
                            residual);
-  rms_norm(context_, residual, weights_.layers.front().input_norm.view, eps, normed);
+  rms_norm(context_, residual, weights_.layers.front().input_norm.view, eps(), activations_.normed(tokens));
   for (size_t layer = 0; layer < weights_.layers.size(); ++layer) {
     const LayerWeights& weights = weights_.layers[layer];
     const auto span = StreamSpan::of_layer(context_.tracer, context_.stream, static_cast<int64_t>(layer));
     attention(weights, static_cast<int64_t>(layer), batch, pages);
-    add_rms_norm(context_, residual, delta, weights.post_attention_norm.view, eps, normed);
-    feed_forward(weights, tokens);
     const bool is_last = layer + 1 == weights_.layers.size();
-    const TensorView next_norm = is_last ? weights_.final_norm.view : weights_.layers[layer + 1].input_norm.view;
-    add_rms_norm(context_, residual, delta, next_norm, eps, normed);
+    feed_forward(weights, tokens, is_last ? weights_.final_norm.view : weights_.layers[layer + 1].input_norm.view);
   }
   num_tokens_ = tokens;
   return logits(batch.logit_tokens());
 }
 
-// normed → delta
+// normed → residual, normed
 void Decoder::attention(const LayerWeights& weights, int64_t layer, const ForwardBatch& batch, const KvPages& pages) {
   const int64_t tokens = batch.num_tokens();
   const int64_t query_heads = shard_.query_heads.size(), kv_heads = shard_.kv_heads.size();
@@ -71,8 +65,8 @@ void Decoder::attention(const LayerWeights& weights, int64_t layer, const Forwar
   const TensorView k = qkv.slice(1, query_heads, query_heads + kv_heads);
   const TensorView v = qkv.slice(1, query_heads + kv_heads, query_heads + 2 * kv_heads);
   if (weights.q_norm) {
-    head_norm(context_, q, weights.q_norm->view, static_cast<float>(config_.rms_norm_eps));
-    head_norm(context_, k, weights.k_norm->view, static_cast<float>(config_.rms_norm_eps));
+    head_norm(context_, q, weights.q_norm->view, eps());
+    head_norm(context_, k, weights.k_norm->view, eps());
   }
   rope_and_write_kv(context_, q, k, v, batch.positions(), rope_, batch.rows(), layer, pages);
 
@@ -80,15 +74,21 @@ void Decoder::attention(const LayerWeights& weights, int64_t layer, const Forwar
   const int64_t window = config_.window_of(LayerId(static_cast<int32_t>(layer)));
   const TensorView attended = activations_.attended(tokens);
   paged_attention(context_, q, batch.rows(), layer, pages, scale, window, attended);
-  row_parallel_linear(context_, communicator_, attended, weights.output, activations_.delta(tokens));
+  add_and_norm(attended, weights.output, weights.post_attention_norm.view);
 }
 
-// normed → delta
-void Decoder::feed_forward(const LayerWeights& weights, int64_t num_tokens) {
+// normed → residual, normed by the next layer's norm
+void Decoder::feed_forward(const LayerWeights& weights, int64_t num_tokens, ConstTensorView next_norm) {
   const TensorView gate_up = activations_.gate_up(num_tokens), gated = activations_.gated(num_tokens);
   linear(context_, activations_.normed(num_tokens), weights.gate_up, gate_up);
   swiglu(context_, gate_up, gated);
-  row_parallel_linear(context_, communicator_, gated, weights.down, activations_.delta(num_tokens));
+  add_and_norm(gated, weights.down, next_norm);
+}
+
+void Decoder::add_and_norm(ConstTensorView x, const RowParallelWeight& weight, ConstTensorView norm) {
+  const int64_t tokens = x.size(0);
+  row_parallel_add_rms_norm(context_, communicator_, x, weight, activations_.residual(tokens), norm, eps(),
+                            activations_.delta(tokens), activations_.normed(tokens));
 }
 
 TensorView Decoder::logits(ConstTensorView tokens) {

@@ -45,7 +45,9 @@ class Decoder {
 
  private:
   void attention(const LayerWeights& weights, int64_t layer, const ForwardBatch& batch, const KvPages& pages);
-  void feed_forward(const LayerWeights& weights, int64_t num_tokens);
+  void feed_forward(const LayerWeights& weights, int64_t num_tokens, ConstTensorView next_norm);
+  void add_and_norm(ConstTensorView x, const RowParallelWeight& weight, ConstTensorView norm);
+  float eps() const { return static_cast<float>(config_.rms_norm_eps); }
 
   OpContext context_;
   ModelConfig config_;
