@@ -14,6 +14,10 @@
 
 namespace lockstep {
 
+/// CUDA: positions whose keys are summed up together before the sums are; the grid of single tokens has a block for each
+/// such span, for a power of two of them.
+inline constexpr int64_t kAttentionSpanTokens = 512;
+
 /// The pages of one rank: slot s starts at base + s * layout.page_bytes().
 struct KvPages {
   std::byte* base = nullptr;
@@ -48,9 +52,11 @@ void write_kv(const OpContext& context, ConstTensorView k, ConstTensorView v, co
 /// p]). The batch's own keys and values must have been written. Query head h reads KV head h / (heads / num_kv_heads).
 /// Shapes: q [num_tokens, heads, head_dim] F32, token stride free; out [num_tokens, heads * head_dim] F32, F16 or BF16.
 /// Softmax and sums in F32 (online, one rescale per page). Any head size, any group size, any page size; multiples of
-/// 16 tokens and of 16 dimensions are fast. CPU levels with AVX512_BF16 round q to BF16 for BF16 pages; probabilities
-/// stay F32 everywhere. Memory of a page at positions not yet written may hold anything.
-/// Ranks: local. Throws: ShapeError, DTypeError. Source: Milakov & Gimelshein 2018; Kwon et al. 2023.
+/// 16 tokens and of 16 dimensions are fast. CPU levels with AVX512_BF16 round q to BF16 for BF16 pages; their
+/// probabilities stay F32. CUDA: 16-bit pages of 64, 96, 128 or 256 dimensions and multiples of 16 tokens go through
+/// tensor cores, which round q and the probabilities to the page type; all others keep F32. Memory of a page at
+/// positions not yet written may hold anything. Ranks: local. Throws: ShapeError, DTypeError. Source: Milakov &
+/// Gimelshein 2018; Kwon et al. 2023.
 void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRows& rows, int64_t layer,
                      const KvPages& pages, float scale, int64_t window, TensorView out);
 

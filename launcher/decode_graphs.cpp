@@ -3,12 +3,6 @@
 #include <bit>
 
 namespace lockstep {
-namespace {
-
-/// Attention is cut into spans of this many positions (kernels/cuda/attention/), its grid into a power of two of them.
-constexpr int64_t kSpanTokens = 512;
-
-}  // namespace
 
 int64_t DecodeGraphs::padded(int64_t rows) {
   const auto power = static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(rows)));
@@ -17,8 +11,8 @@ int64_t DecodeGraphs::padded(int64_t rows) {
 }
 
 int64_t DecodeGraphs::padded_positions(int64_t positions) {
-  const auto spans = static_cast<uint64_t>((positions + kSpanTokens - 1) / kSpanTokens);
-  return static_cast<int64_t>(std::bit_ceil(spans)) * kSpanTokens;
+  const auto spans = static_cast<uint64_t>((positions + kAttentionSpanTokens - 1) / kAttentionSpanTokens);
+  return static_cast<int64_t>(std::bit_ceil(spans)) * kAttentionSpanTokens;
 }
 
 TensorView DecodeGraphs::run(Stream& stream, const ForwardBatch& batch, const std::function<TensorView()>& compute) {

@@ -42,6 +42,27 @@ void check_all_reduce(const Communicator& communicator, const OpContext& context
   check_contiguous("all-reduce", partial, out);
 }
 
+void check_sum_and_norm(const Communicator& communicator, const OpContext& context, Device device,
+                        const TensorView& partial, const TensorView& residual,
+                        const std::optional<ConstTensorView>& bias, const ConstTensorView& weight,
+                        const TensorView& out) {
+  check_all_reduce(communicator, context, device, partial, partial);
+  check_device(communicator, device, residual.device(), "residual");
+  check_device(communicator, device, out.device(), "output");
+  check_device(communicator, device, weight.device(), "weight");
+  LS_REQUIRE(ShapeError, partial.rank() == 2 && residual.shape() == partial.shape() && out.shape() == partial.shape(),
+             "sum and norm of {} with residual {} into {}", partial.shape().to_string(), residual.shape().to_string(),
+             out.shape().to_string());
+  const Shape row{partial.size(1)};
+  LS_REQUIRE(ShapeError, weight.shape() == row && (!bias || bias->shape() == row),
+             "sum and norm of {} with weight {} and bias {}", partial.shape().to_string(), weight.shape().to_string(),
+             bias ? bias->shape().to_string() : "none");
+  LS_REQUIRE(DTypeError, residual.dtype() == DType::kF32 && (!bias || bias->dtype() == DType::kF32),
+             "sum and norm with residual {} and bias {}; accepted: f32", name_of(residual.dtype()),
+             bias ? name_of(bias->dtype()) : "none");
+  if (bias) check_device(communicator, device, bias->device(), "bias");
+}
+
 void check_device_all_gather(const Communicator& communicator, const OpContext& context, Device device,
                              const ConstTensorView& in, const TensorView& out) {
   check_devices(communicator, context, device, in, out);

@@ -9,6 +9,11 @@ namespace lockstep {
 /// Throws: ShapeError, DTypeError; NotCompiled for tensors or a context on another device.
 void check_all_reduce(const Communicator& communicator, const OpContext& context, Device device,
                       const ConstTensorView& partial, const TensorView& out);
+/// The same for all_reduce_add_rms_norm.
+void check_sum_and_norm(const Communicator& communicator, const OpContext& context, Device device,
+                        const TensorView& partial, const TensorView& residual,
+                        const std::optional<ConstTensorView>& bias, const ConstTensorView& weight,
+                        const TensorView& out);
 /// The same for all_gather_on_device.
 void check_device_all_gather(const Communicator& communicator, const OpContext& context, Device device,
                              const ConstTensorView& in, const TensorView& out);

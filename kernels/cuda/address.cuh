@@ -71,12 +71,6 @@ __device__ inline void store_group(T* row, int64_t i, int64_t size, bool is_alig
   }
 }
 
-/// to[k] = from[k], rounded, for the first `count` elements.
-template <class T>
-__device__ inline void store_group(T* to, int64_t count, bool is_aligned, const float (&from)[kGroup]) {
-  store_group(to, 0, count, is_aligned, from);
-}
-
 /// Threads of a block that walks rows of `elements` in groups: whole warps, no more than there is work for.
 inline unsigned threads_for(int64_t elements, int64_t most) {
   const int64_t wanted = (elements + kGroup - 1) / kGroup;

@@ -89,7 +89,7 @@ __global__ void __launch_bounds__(kMaxThreads)
       load_group(row + i, hidden - i, residual.is_aligned, x);
       const float4 sum = add(make_float4(x[0], x[1], x[2], x[3]), delta);
       x[0] = sum.x, x[1] = sum.y, x[2] = sum.z, x[3] = sum.w;
-      store_group(row + i, hidden - i, residual.is_aligned, x);
+      store_group(row, i, hidden, residual.is_aligned, x);
     };
     const auto add_squares = [](float sum, const float(&x)[kGroup]) {
 #pragma unroll
@@ -116,7 +116,7 @@ __global__ void __launch_bounds__(kMaxThreads)
       load_group(weight.data + i, hidden - i, weight.is_aligned, w);
 #pragma unroll
       for (int j = 0; j < kGroup; ++j) values[j] = __fmul_rn(__fmul_rn(values[j], factor), w[j]);
-      store_group(out[r] + i, hidden - i, out.is_aligned, values);
+      store_group(out[r], i, hidden, out.is_aligned, values);
     };
 #pragma unroll
     for (int k = 0; k < kKept; ++k) {

@@ -91,8 +91,11 @@ class NcclCommunicator final : public Communicator {
   void all_reduce_add_rms_norm(const OpContext& context, TensorView partial, TensorView residual,
                                std::optional<ConstTensorView> bias, ConstTensorView weight, float eps,
                                TensorView out) override {
-    const bool is_done = options_.fuses_norm && size() > 1 && context.device.kind == DeviceKind::kCuda &&
-                         group().sum_and_norm(context, partial, residual, bias, weight, eps, out);
+    bool is_done = false;
+    if (options_.fuses_norm && size() > 1 && context.device.kind == DeviceKind::kCuda) {
+      check_sum_and_norm(*this, context, device_, partial, residual, bias, weight, out);
+      is_done = group().sum_and_norm(context, partial, residual, bias, weight, eps, out);
+    }
     if (!is_done) Communicator::all_reduce_add_rms_norm(context, partial, residual, bias, weight, eps, out);
   }
 

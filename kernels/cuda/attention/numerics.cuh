@@ -3,8 +3,7 @@
 //  - Keys lie in blocks of 64 positions and spans of 512, both counted from position 0. A span starts from nothing;
 //    spans are folded in ascending order (fold). Blocks and spans that a row does not see change none of its bits.
 //  - Within a block, column c of n-tile j stands for token slot_token(j, c): then a lane finds its keys of four tiles
-//  in
-//    one load of 16 bytes. The products with V add up in this order too, 16 slots an instruction.
+//    in one load of 16 bytes. The products with V add up in this order too, 16 slots an instruction.
 //  - S = Q K by mma from 0, dimensions ascending; t = S · scale rounded; hidden keys get -inf; m' = max(m, t);
 //    O, l are multiplied by exp2(m - m'); p = exp2(t - m') rounded to the pages' type; O += p V, l += p 1 by mma.
 //  - The result is O · (1 / l) + 0: a sum of nothing may be -0 in one arrangement and +0 in another until here.
@@ -14,6 +13,7 @@
 #pragma once
 
 #include "kernels/cuda/ptx.cuh"
+#include "kernels/paged_attention.h"
 
 #include <cstdint>
 #include <cuda_runtime.h>
@@ -23,7 +23,7 @@ namespace lockstep::cuda {
 inline constexpr int kWarpLanes = 32;
 inline constexpr int kAttentionThreads = 128;  // four warps, in all tensor-core kernels
 inline constexpr int kBlockTokens = 64;
-inline constexpr int kSpanBlocks = 8;
+inline constexpr int kSpanBlocks = static_cast<int>(kAttentionSpanTokens) / kBlockTokens;
 inline constexpr int kSpanTokens = kBlockTokens * kSpanBlocks;
 inline constexpr float kHidden = -__builtin_huge_valf();
 

@@ -22,7 +22,7 @@ __global__ void pad_rows_kernel(Rows<const T> x, Bounds bounds, T* to, int64_t i
   const int64_t begin = bounds.at[blockIdx.z], left = bounds.at[blockIdx.z + 1] - begin - first;
   float values[kGroup] = {};  // exact for every element type
   if (left > 0) load_group(x[blockIdx.y] + begin + first, left, x.is_aligned && begin % kGroup == 0, values);
-  store_group(to + (int64_t{blockIdx.y} * gridDim.z + blockIdx.z) * in + first, kGroup, true, values);
+  store_group(to + (int64_t{blockIdx.y} * gridDim.z + blockIdx.z) * in, first, in, true, values);
 }
 
 /// Block (x, y): piece x of row y. A thread makes a group of elements.
@@ -50,7 +50,7 @@ __global__ void finish_rows_kernel(const float* sums, int64_t columns, Rows<cons
 #pragma unroll
     for (int k = 0; k < kGroup; ++k) values[0][k] = __fadd_rn(values[0][k], added[k]);
   }
-  store_group(out[blockIdx.y] + first, num_out - first, out.is_aligned, values[0]);
+  store_group(out[blockIdx.y], first, num_out, out.is_aligned, values[0]);
 }
 
 template <int kSegments>

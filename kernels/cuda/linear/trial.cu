@@ -41,7 +41,7 @@ __global__ void fill_kernel(T* data, int64_t num_rows, int64_t length, int64_t d
       const float value = random_value(pattern, static_cast<uint32_t>(column), seed);
       values[k] = cancels && is_second && pattern % 2 == 1 ? -value : value;
     }
-    store_group(data + row * length + first, length - first, length % kGroup == 0, values);
+    store_group(data + row * length, first, length, length % kGroup == 0, values);
   }
 }
 

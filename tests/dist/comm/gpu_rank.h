@@ -2,6 +2,10 @@
 #pragma once
 
 #include "core/cuda_module.h"
+#include "core/ids.h"
+#include "core/stream.h"
+#include "core/thread_pool.h"
+#include "kernels/context.h"
 #include "kernels/op_state.h"
 
 #include <algorithm>

@@ -130,6 +130,28 @@ class Missing(CudaTest):
         self.refuse(2, ["nccl"], "--device", "cpu", "--transport", "nccl", code=1)
 
 
+@unittest.skipUnless(os.environ.get("LOCKSTEP_REAL_MODULE"), "this build has no CUDA module")
+@unittest.skipIf(ON_GPU, "there is a GPU")
+class RealModule(CudaTest):
+    """It loads with all its libraries and names what is missing, on a machine without driver or GPU."""
+
+    def setUp(self):
+        super().setUp()
+        self.env = cli.environment(LOCKSTEP_CUDA_MODULE=os.environ["LOCKSTEP_REAL_MODULE"])
+
+    def test_info(self):
+        done = subprocess.run(cli.command(0, "info", "--model", cli.RECALL), capture_output=True, text=True,
+                              env=self.env, timeout=cli.TIMEOUT_S)
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("the driver offers no usable GPU: ", done.stdout)
+
+    def test_cuda_is_refused_and_auto_goes_on(self):
+        for device, code, text in (("cuda", 2, "device = cuda: the driver offers no usable GPU"),
+                                   ("auto", 0, "device cpu (the driver offers no usable GPU")):
+            process = self.start(2, cli.RECALL, [{"prompt": "x"}], "--device", device, env=self.env)
+            self.assertIn(text, self.finish(process, code))
+
+
 class DeadRank(CudaTest):
     def test_a_killed_rank_ends_the_job_and_nothing_is_lost(self):
         model = cli.make_model(self.directory / "model")

@@ -44,6 +44,17 @@ TEST_F(NcclRanks, SumsArePairwise) { collective_cases::sums_are_pairwise(*nccl_,
 TEST_F(NcclRanks, ResultsMayBeChangedAtOnce) { collective_cases::results_may_be_changed_at_once(*nccl_, context()); }
 TEST_F(NcclRanks, GathersOnDevice) { collective_cases::gathers_on_device(*nccl_, context()); }
 TEST_F(NcclRanks, SumAndNormIsItsParts) { collective_cases::sum_and_norm_is_its_parts(*nccl_, context()); }
+// The one kernel runs on real GPUs only; elsewhere this is the way around it.
+TEST_F(NcclRanks, SumAndNormInOneKernelIsItsParts) {
+  const auto fusing = make_nccl_communicator(make_mpi_communicator(rank_environment()), gpu_->device(),
+                                             {.time_limit = std::chrono::seconds(60), .fuses_norm = true});
+  collective_cases::sum_and_norm_is_its_parts(*fusing, context());
+  const Buffer memory(1024, gpu_->device());
+  const TensorView rows = memory.view(DType::kF32, {2, 8}), weight = memory.view(DType::kF32, {8});
+  EXPECT_THROW(fusing->all_reduce_add_rms_norm(context(), rows, memory.view(DType::kF32, {4, 4}), std::nullopt, weight,
+                                               1e-5F, rows),
+               ShapeError);
+}
 TEST_F(NcclRanks, SplitGroupsWorkSideBySide) { collective_cases::split_groups_work_side_by_side(*nccl_, context()); }
 TEST_F(NcclRanks, ControlGoesThrough) {
   collective_cases::broadcasts_from_every_root(*nccl_);
@@ -127,7 +138,7 @@ TEST_F(NcclRanks, ARecordingDoesNotGrowMemory) {
 }
 
 TEST_F(NcclRanks, WrongArgumentsAreRefused) {
-  const Buffer memory(64, gpu_->device());
+  const Buffer memory(1024, gpu_->device());
   std::vector<float> host(4);
   const TensorView good = memory.view(DType::kF32, {4});
   EXPECT_THROW(nccl_->all_reduce_sum(context(), memory.view(DType::kBF16, {4}), good), DTypeError);
