@@ -14,8 +14,8 @@
 
 namespace lockstep {
 
-/// CUDA: positions whose keys are summed up together before the sums are; the grid of single tokens has a block for each
-/// such span, for a power of two of them.
+/// CUDA: positions whose keys are summed up together before the sums are; the grid of single tokens has a block for
+/// each such span, for a power of two of them.
 inline constexpr int64_t kAttentionSpanTokens = 512;
 
 /// The pages of one rank: slot s starts at base + s * layout.page_bytes().
