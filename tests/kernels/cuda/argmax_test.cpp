@@ -19,7 +19,7 @@ class CudaArgmax : public testing::Test {
                 vocab_begin, {static_cast<ArgmaxResult*>(out.data()), static_cast<size_t>(num_rows)});
     const std::vector<std::byte> bytes = out.download();
     std::vector<ArgmaxResult> results(static_cast<size_t>(num_rows));
-    std::memcpy(static_cast<void*>(results.data()), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(static_cast<void*>(results.data()), bytes.data(), bytes.size());
     return results;
   }
   ArgmaxResult of(const std::vector<float>& row, int64_t vocab_begin = 0) {

@@ -74,7 +74,7 @@ class DeviceArray {
   std::vector<int32_t> integers() const {
     const std::vector<std::byte> bytes = download();
     std::vector<int32_t> values(static_cast<size_t>(count_));
-    std::memcpy(values.data(), bytes.data(), bytes.size());
+    if (!bytes.empty()) std::memcpy(values.data(), bytes.data(), bytes.size());
     return values;
   }
 
