@@ -14,7 +14,8 @@ class Commands(cli.CliTest):
         done = cli.run(0, "generate", "--help")
         self.assertEqual(done.returncode, 0)
         for option in ("--model", "--input", "--output", "--summary", "--seed", "--restart", "--return-token-ids", "--tp",
-                       "--threads", "--device", "--isa", "--bind", "--cache.page_tokens", "--schedule.max_step_tokens",
+                       "--threads", "--device", "--share-gpu", "--transport", "--graphs", "--fused-norm",
+                       "--plan-ahead", "--trace", "--isa", "--bind", "--cache.page_tokens", "--schedule.max_step_tokens",
                        "--config", "--print-config"):
             self.assertIn(option, done.stdout)
 
