@@ -27,7 +27,7 @@ class State final : public OpState {
 
   Device device() const { return device_; }
   int32_t num_multiprocessors() const { return num_multiprocessors_; }
-  /// At least `bytes`, aligned to 512. Contents last until the next call for the same use. Outgrown memory is kept as
+  /// At least `bytes`, aligned to 256. Contents last until the next call for the same use. Outgrown memory is kept as
   /// long as this lives: a graph may still write to it.
   void* scratch(ScratchUse use, int64_t bytes);
   LinearLibrary& linear_library() { return *linear_library_; }

@@ -30,7 +30,7 @@ Manifest make_manifest(const Session& session, const JobSettings& settings, cons
           {kChatDateKey, chat_date},
           {"request defaults", text.defaults.to_string()},
           {"device", session.runtime().device_name()},
-          {"isa", std::string(name_of(session.runtime().context().isa))},
+          {"isa", session.runtime().isa_name()},
           {"order of sums", summation_order(session.topology().tp())},
           {"numerics", kNumericsVersion},
           {"seed", fmt::format("{}", settings.seed)},

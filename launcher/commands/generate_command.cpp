@@ -52,7 +52,7 @@ JobSummary make_summary(const Session& session, const BatchJob& job, std::span<c
   summary.version = version();
   summary.model = session.settings().model.path;
   summary.device = session.runtime().device_name();
-  summary.isa = name_of(session.runtime().context().isa);
+  summary.isa = session.runtime().isa_name();
   summary.dtype = name_of(session.sizing().engine.dtype);
   summary.ranks = session.topology().world_size();
   summary.tensor_parallel = session.topology().tp();

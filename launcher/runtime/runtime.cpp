@@ -56,6 +56,8 @@ void Runtime::start_trace(const TracerOptions& options) {
   context_.tracer = tracer_.get();
 }
 
-std::string Runtime::numerics() const { return is_cuda() ? device_name_ : std::string(name_of(context_.isa)); }
+std::string Runtime::isa_name() const { return is_cuda() ? "none" : std::string(name_of(context_.isa)); }
+
+std::string Runtime::numerics() const { return is_cuda() ? device_name_ : isa_name(); }
 
 }  // namespace lockstep

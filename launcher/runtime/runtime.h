@@ -27,6 +27,8 @@ class Runtime {
   void start_trace(const TracerOptions& options);
   /// "cpu", or the GPU's model and libraries: whatever of it decides the last bits of results.
   const std::string& device_name() const { return device_name_; }
+  /// The CPU's instruction set as far as results depend on it; "none" on GPUs, where nothing of a row does.
+  std::string isa_name() const;
   /// What the bits of keys and values depend on besides model and dtype.
   std::string numerics() const;
   /// One line for the log.
