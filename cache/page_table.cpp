@@ -2,11 +2,14 @@
 
 #include "core/error.h"
 
+#include <algorithm>
 #include <array>
 #include <string_view>
 
 namespace lockstep {
 namespace {
+
+constexpr size_t kOpsRemembered = 32;
 
 std::string_view name_of(PageOpKind kind) {
   static constexpr std::array<std::string_view, 7> kNames = {"ALLOCATE", "SEAL",      "EVICT",     "DEMOTE",
@@ -14,72 +17,162 @@ std::string_view name_of(PageOpKind kind) {
   return kNames[static_cast<size_t>(kind)];
 }
 
+std::string_view name_of(Tier tier) {
+  static constexpr std::array<std::string_view, kNumTiers> kNames = {"device", "host", "disk"};
+  return kNames[static_cast<size_t>(tier)];
+}
+
 std::string describe(const PageOp& op) {
-  return fmt::format("{} of page {} in slot {}", name_of(op.kind), op.page.value(), op.slot.value());
+  return fmt::format("{} {} of page {} in slot {}, host slot {}", name_of(op.kind), name_of(op.tier), op.page.value(),
+                     op.slot.value(), op.host_slot.value());
 }
 
 }  // namespace
 
-PageTable::PageTable(int64_t num_slots) : slot_used_(static_cast<size_t>(num_slots), false) {
+PageTable::PageTable(int64_t num_slots, int64_t num_host_slots) : device_(num_slots), host_(num_host_slots) {
   LS_CHECK(num_slots > 0, "a page table of {} slots", num_slots);
 }
 
 void PageTable::apply(const StepPlan& plan) {
   LS_CHECK(plan.number == next_number_, "plan {} arrived where plan {} was due", plan.number, next_number_);
   LS_CHECK(plan.digest_before == digest_,
-           "plan {} assumes the cache state {}, this rank's is {}: the ranks' caches have parted", plan.number,
-           plan.digest_before.to_string(), digest_.to_string());
+           "plan {} assumes the cache state {}, this rank's is {}: the ranks' caches have parted; last ops here: {}",
+           plan.number, plan.digest_before.to_string(), digest_.to_string(), last_ops());
   for (const PageOp& op : plan.ops) {
     try {
       apply(op);
     } catch (const Error& error) {
-      LS_THROW(Error, "plan {}: {}: {} (digest before the plan {}, before the op {})", plan.number, describe(op),
-               error.what(), plan.digest_before.to_string(), digest_.to_string());
+      LS_THROW(Error, "plan {}: {}: {} (digest before the plan {}, before the op {}; last ops here: {})", plan.number,
+               describe(op), error.what(), plan.digest_before.to_string(), digest_.to_string(), last_ops());
     }
     digest_ = digest_after(digest_, op);
+    if (recent_.size() < kOpsRemembered) {
+      recent_.push_back(op);
+    } else {
+      recent_[num_applied_ % kOpsRemembered] = op;
+    }
+    ++num_applied_;
   }
   ++next_number_;
 }
 
 void PageTable::apply(const PageOp& op) {
-  const int64_t slot = op.slot.value();
-  LS_CHECK(slot >= 0 && slot < num_slots(), "slots are 0 to {}", num_slots() - 1);
   const auto at = entries_.find(op.page);
-  if (op.kind == PageOpKind::kAllocate) {
-    LS_CHECK(at == entries_.end(), "the page is already in slot {}", at->second.slot.value());
-    LS_CHECK(!slot_used_[static_cast<size_t>(slot)], "the slot is in use");
-    entries_.emplace(op.page, Entry{op.slot, false});
-    slot_used_[static_cast<size_t>(slot)] = true;
-    ++num_used_;
+  Entry* const entry = at == entries_.end() ? nullptr : &at->second;
+  switch (op.kind) {
+    case PageOpKind::kAllocate:
+      LS_CHECK(entry == nullptr, "the page is there already");
+      fill(device_, op.slot, op.page);
+      entries_.emplace(op.page, Entry{op.slot, SlotId(-1), false});
+      return;
+    case PageOpKind::kSeal:
+      LS_CHECK(entry != nullptr && entry->slot.value() >= 0, "the page is not on the device");
+      LS_CHECK(entry->slot == op.slot, "the page is in slot {}", entry->slot.value());
+      LS_CHECK(!entry->sealed, "the page is sealed already");
+      entry->sealed = true;
+      return;
+    case PageOpKind::kEvict:
+      if (op.tier == Tier::kDisk) return;  // by its key: the store's business
+      LS_CHECK(entry != nullptr, "the page is not there");
+      return leave(op, *entry);
+    case PageOpKind::kDemote: LS_CHECK(entry != nullptr, "the page is not there"); return demote(op, *entry);
+    case PageOpKind::kPromote: return promote(op, entry);
+    case PageOpKind::kInvalidate: return invalidate(op);
+    case PageOpKind::kTranscode: break;
+  }
+  LS_THROW(Error, "no op of this cache");
+}
+
+void PageTable::demote(const PageOp& op, Entry& entry) {
+  LS_CHECK(entry.sealed, "the page is not sealed");
+  if (op.tier == Tier::kDisk) {
+    LS_CHECK(entry.host_slot == op.host_slot, "the page is in host slot {}", entry.host_slot.value());
     return;
   }
-  LS_CHECK(op.kind == PageOpKind::kSeal || op.kind == PageOpKind::kEvict, "no op of a cache with device pages alone");
-  LS_CHECK(at != entries_.end(), "the page is not on the device");
-  LS_CHECK(at->second.slot == op.slot, "the page is in slot {}", at->second.slot.value());
-  if (op.kind == PageOpKind::kSeal) {
-    LS_CHECK(!at->second.sealed, "the page is sealed already");
-    at->second.sealed = true;
-  } else {
-    entries_.erase(at);
-    slot_used_[static_cast<size_t>(slot)] = false;
-    --num_used_;
+  LS_CHECK(op.tier == Tier::kHost, "a page is demoted to the host or the disk");
+  LS_CHECK(entry.slot == op.slot, "the page is in slot {}", entry.slot.value());
+  LS_CHECK(entry.host_slot.value() < 0, "the page is in host slot {} already", entry.host_slot.value());
+  fill(host_, op.host_slot, op.page);
+  entry.host_slot = op.host_slot;
+}
+
+void PageTable::promote(const PageOp& op, Entry* entry) {
+  if (op.tier == Tier::kHost) {  // pages of the disk store may be unknown: their ids are new
+    LS_CHECK(entry == nullptr || entry->host_slot.value() < 0, "the page is in a host slot already");
+    fill(host_, op.host_slot, op.page);
+    Entry& here = entries_[op.page];
+    here.host_slot = op.host_slot;
+    here.sealed = true;
+    return;
   }
+  LS_CHECK(op.tier == Tier::kDevice, "a page is promoted to the host or the device");
+  LS_CHECK(entry != nullptr && entry->host_slot == op.host_slot, "the page is not in that host slot");
+  LS_CHECK(entry->slot.value() < 0, "the page is in slot {} already", entry->slot.value());
+  fill(device_, op.slot, op.page);
+  entry->slot = op.slot;
+}
+
+void PageTable::leave(const PageOp& op, Entry& entry) {
+  const bool is_device = op.tier == Tier::kDevice;
+  SlotId& held = is_device ? entry.slot : entry.host_slot;
+  const SlotId freed = is_device ? op.slot : op.host_slot;
+  LS_CHECK(held == freed, "the page is in slot {} of that tier", held.value());
+  free(is_device ? device_ : host_, freed);
+  held = SlotId(-1);
+  forget_if_gone(op.page);
+}
+
+void PageTable::invalidate(const PageOp& op) {
+  const auto at = entries_.find(op.page);
+  const Entry entry = at == entries_.end() ? Entry{} : at->second;
+  LS_CHECK(entry.slot == op.slot && entry.host_slot == op.host_slot, "the page is in slot {} and host slot {}",
+           entry.slot.value(), entry.host_slot.value());
+  if (entry.slot.value() >= 0) free(device_, entry.slot);
+  if (entry.host_slot.value() >= 0) free(host_, entry.host_slot);
+  entries_.erase(op.page);
+}
+
+void PageTable::fill(Slots& slots, SlotId slot, PageId page) {
+  const auto count = static_cast<int64_t>(slots.holders.size());
+  LS_CHECK(slot.value() >= 0 && slot.value() < count, "slots are 0 to {}", count - 1);
+  PageId& holder = slots.holders[static_cast<size_t>(slot.value())];
+  LS_CHECK(holder.value() < 0, "the slot is in use by page {}", holder.value());
+  holder = page;
+  ++slots.num_used;
+}
+
+void PageTable::free(Slots& slots, SlotId slot) {
+  const auto count = static_cast<int64_t>(slots.holders.size());
+  LS_CHECK(slot.value() >= 0 && slot.value() < count, "slots are 0 to {}", count - 1);
+  slots.holders[static_cast<size_t>(slot.value())] = PageId(-1);
+  --slots.num_used;
+}
+
+void PageTable::forget_if_gone(PageId page) {
+  const auto at = entries_.find(page);
+  if (at->second.slot.value() < 0 && at->second.host_slot.value() < 0) entries_.erase(at);
+}
+
+std::string PageTable::last_ops() const {
+  std::string text;
+  for (size_t i = num_applied_ - std::min(num_applied_, recent_.size()); i < num_applied_; ++i) {
+    text += (text.empty() ? "" : "; ") + describe(recent_[i % kOpsRemembered]);
+  }
+  return text.empty() ? "none" : text;
 }
 
 SlotId PageTable::slot_of(PageId page) const {
   const auto at = entries_.find(page);
-  LS_CHECK(at != entries_.end(), "page {} is not on the device", page.value());
+  LS_CHECK(at != entries_.end() && at->second.slot.value() >= 0, "page {} is not on the device", page.value());
   return at->second.slot;
 }
 
 bool PageTable::is_sealed(PageId page) const {
   const auto at = entries_.find(page);
-  LS_CHECK(at != entries_.end(), "page {} is not on the device", page.value());
+  LS_CHECK(at != entries_.end(), "page {} is not there", page.value());
   return at->second.sealed;
 }
 
-int64_t PageTable::num_slots() const { return static_cast<int64_t>(slot_used_.size()); }
-int64_t PageTable::num_used() const { return num_used_; }
 uint64_t PageTable::next_plan_number() const { return next_number_; }
 Hash128 PageTable::digest() const { return digest_; }
 

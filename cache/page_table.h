@@ -1,4 +1,6 @@
-// A rank's own record of which page lies in which device slot, advanced only by plans.
+// A rank's own record of which page lies in which slots of device and host, advanced only by plans.
+//
+// What the disk store holds goes by keys and is not recorded here.
 //
 // The rolling digest proves that all ranks hold the same record. Not thread-safe: the engine's step loop owns it.
 #pragma once
@@ -6,7 +8,7 @@
 #include "cache/step_plan.h"
 
 #include <cstdint>
-#include <span>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -14,34 +16,51 @@ namespace lockstep {
 
 class PageTable {
  public:
-  explicit PageTable(int64_t num_slots);
+  explicit PageTable(int64_t num_slots, int64_t num_host_slots = 0);
 
-  /// Checks number and digest_before, then applies the ops in order. Throws Error (with plan number, op and both
-  /// digests) if the plan does not follow: wrong number, wrong digest, slot in use, page unknown. After a throw the
-  /// record is void and the rank must stop.
+  /// Checks number and digest_before, then applies the ops in order. Throws Error (with plan number, op, both digests
+  /// and the last ops before) if the plan does not follow: wrong number, wrong digest, slot in use, page unknown. After
+  /// a throw the record is void and the rank must stop.
   void apply(const StepPlan& plan);
 
   /// Slot of a page on the device. Throws Error for a page that is not there.
   SlotId slot_of(PageId page) const;
   bool is_sealed(PageId page) const;
-  int64_t num_slots() const;
-  int64_t num_used() const;
+  int64_t num_slots() const { return static_cast<int64_t>(device_.holders.size()); }
+  int64_t num_used() const { return device_.num_used; }
+  int64_t num_host_used() const { return host_.num_used; }
   uint64_t next_plan_number() const;
   /// Digest over all ops applied so far, in order.
   Hash128 digest() const;
 
  private:
-  void apply(const PageOp& op);
-
   struct Entry {
-    SlotId slot;
+    SlotId slot{-1}, host_slot{-1};
     bool sealed = false;
   };
+  /// A pool's slots and the pages in them; -1: free.
+  struct Slots {
+    explicit Slots(int64_t count) : holders(static_cast<size_t>(count), PageId(-1)) {}
+    std::vector<PageId> holders;
+    int64_t num_used = 0;
+  };
+
+  void apply(const PageOp& op);
+  void demote(const PageOp& op, Entry& entry);
+  void promote(const PageOp& op, Entry* entry);
+  void invalidate(const PageOp& op);
+  void leave(const PageOp& op, Entry& entry);
+  static void fill(Slots& slots, SlotId slot, PageId page);
+  static void free(Slots& slots, SlotId slot);
+  void forget_if_gone(PageId page);
+  std::string last_ops() const;
+
   std::unordered_map<PageId, Entry> entries_;
-  std::vector<bool> slot_used_;
-  int64_t num_used_ = 0;
+  Slots device_, host_;
   uint64_t next_number_ = 0;
   Hash128 digest_;
+  std::vector<PageOp> recent_;  // a ring of the last ops, for the message when ranks part
+  size_t num_applied_ = 0;
 };
 
 }  // namespace lockstep

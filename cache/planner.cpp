@@ -27,12 +27,26 @@ const PlannerConfig& validated(const PlannerConfig& config) {
   LS_REQUIRE(ConfigError, config.prefill_chunk >= 0 && config.prefill_chunk % config.page_tokens == 0,
              "planner: prefill_chunk is {}; it must be 0 or a multiple of page_tokens, {}", config.prefill_chunk,
              config.page_tokens);
+  const TierConfig& tiers = config.tiers;
+  require_at_least("host_slots", tiers.host_slots, 0);
+  LS_REQUIRE(ConfigError, tiers.host_slots <= kMostSlots, "planner: host_slots is {}; at most {} are possible",
+             tiers.host_slots, kMostSlots);
+  require_at_least("disk_pages", tiers.disk_pages, 0);
+  require_at_least("disk_pages_per_segment", tiers.disk_pages_per_segment, 1);
+  LS_REQUIRE(ConfigError, tiers.host_slots > 0 || (tiers.disk_pages == 0 && tiers.stored.empty()),
+             "planner: a disk tier needs host slots, where its pages come by");
   return config;
 }
 
 }  // namespace
 
-Planner::Impl::Impl(const PlannerConfig& checked_config) : config(checked_config), pool(checked_config.num_slots) {}
+Planner::Impl::Impl(const PlannerConfig& checked_config)
+    : config(checked_config),
+      policy(make_eviction_policy(config.policy, config.knows_future)),
+      pool(config.num_slots, config.tiers.host_slots),
+      disk(config.tiers.disk_pages, config.tiers.disk_pages_per_segment, config.tiers.stored) {
+  update_gauges();
+}
 
 SequenceState& Planner::Impl::sequence_of(SequenceId id) {
   const auto at = sequences.find(id);
@@ -40,14 +54,17 @@ SequenceState& Planner::Impl::sequence_of(SequenceId id) {
   return at->second;
 }
 
-std::vector<SequenceState*>::iterator Planner::Impl::position_in_running(SequenceId id) {
-  return std::lower_bound(running.begin(), running.end(), id,
-                          [](const SequenceState* sequence, SequenceId value) { return sequence->id < value; });
+std::vector<SequenceState*>::iterator Planner::Impl::position_in_running(const SequenceState& sequence) {
+  return std::lower_bound(running.begin(), running.end(), sequence.place,
+                          [](const SequenceState* one, uint64_t place) { return one->place < place; });
 }
 
 void Planner::Impl::update_gauges() {
   stats.used_slots = pool.num_used();
   stats.unreferenced_pages = tree.num_unreferenced();
+  stats.evictions[static_cast<size_t>(Tier::kDevice)] = stats.evicted_pages;
+  stats.stored_now = disk.num_orphans() + tree.num_stored();
+  stats.used_host_slots = pool.host().num_used();
   stats.peak_used_slots = std::max(stats.peak_used_slots, stats.used_slots);
 }
 
@@ -77,7 +94,7 @@ SequenceId Planner::add(SequenceSpec spec) {
   const SequenceId own[] = {id};
   sequence.root = impl_->config.share_prefixes ? impl_->config.cache_key
                                                : hash128(std::as_bytes(std::span(own)), impl_->config.cache_key);
-  impl_->waiting.emplace_hint(impl_->waiting.end(), id, &sequence);
+  impl_->enqueue(sequence);
   return id;
 }
 
@@ -86,11 +103,20 @@ int64_t Planner::num_waiting() const { return static_cast<int64_t>(impl_->waitin
 int64_t Planner::num_running() const { return static_cast<int64_t>(impl_->running.size()); }
 
 StepPlan Planner::plan() { return impl_->plan(); }
-void Planner::commit(const StepPlan& plan, std::span<const TokenId> sampled) { impl_->commit(plan, sampled); }
+bool Planner::waits_for_disk() const { return impl_->is_waiting_for_disk; }
+void Planner::report(const TransferStatus& status) { impl_->report(status); }
+void Planner::commit(const StepPlan& plan, std::span<const TokenId> sampled, std::span<const PageId> failed) {
+  impl_->commit(plan, sampled, failed);
+}
 void Planner::commit_ahead(const StepPlan& plan) { impl_->commit_ahead(plan); }
 std::optional<StepPlan> Planner::plan_ahead() { return impl_->plan_ahead(); }
 void Planner::resolve(const StepPlan& plan, std::span<const TokenId> sampled) { impl_->resolve(plan, sampled); }
 SequenceReport Planner::finish(SequenceId sequence) { return impl_->finish(sequence); }
+
+std::optional<StepPlan> Planner::persist_plan(int64_t max_pages) {
+  LS_CHECK(impl_->sequences.empty() && !impl_->plan_is_open, "pages are persisted while sequences are there");
+  return impl_->persist_plan(max_pages);
+}
 
 StepPlan Planner::last_plan() {
   LS_CHECK(!impl_->plan_is_open, "plan {} was not committed", impl_->next_number - 1);
@@ -103,6 +129,7 @@ StepPlan Planner::last_plan() {
   return plan;
 }
 
+const StackDistance& Planner::reuse() const { return impl_->reuse; }
 const PlannerStats& Planner::stats() const { return impl_->stats; }
 void Planner::check_invariants() const { impl_->check_invariants(); }
 

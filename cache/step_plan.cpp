@@ -12,11 +12,11 @@ namespace {
 
 // Layout: header (magic, version, total bytes, number, digest, last), ops, rows, CRC32C of all bytes before it.
 constexpr uint32_t kMagic = 0x4e4c5053;  // "SPLN"
-constexpr uint32_t kVersion = 3;
+constexpr uint32_t kVersion = 4;
 constexpr uint8_t kWantsLogits = 1, kNeedsFullLogits = 2;
-constexpr size_t kOpBytes = 1 + 8 + 4;
+constexpr size_t kOpBytes = 1 + 8 + 4 + 1 + 4 + 16;
 constexpr size_t kRowBytes = 8 + 8 + 1 + 4 + 8 + 8 + 4 + 4;  // without its tokens and pages
-constexpr size_t kHeaderBytes = 4 + 4 + 8 + 8 + 16 + 1;
+constexpr size_t kHeaderBytes = 4 + 4 + 8 + 8 + 16 + 1 + 1;
 constexpr size_t kChecksumBytes = 4;
 
 static_assert(std::endian::native == std::endian::little, "plans are copied to bytes as they lie in memory");
@@ -86,18 +86,43 @@ size_t serialized_bytes(const StepPlan& plan) {
   return total;
 }
 
-bool read_flag_byte(Reader& reader) {
+// An op as it stands in a plan and enters the digest.
+std::array<std::byte, kOpBytes> bytes_of(const PageOp& op) {
+  std::array<std::byte, kOpBytes> bytes{};
+  size_t end = 0;
+  const auto put = [&](const auto& value) {
+    std::memcpy(bytes.data() + end, &value, sizeof(value));
+    end += sizeof(value);
+  };
+  put(op.kind);
+  put(op.page);
+  put(op.slot);
+  put(op.tier);
+  put(op.host_slot);
+  put(op.key.low);
+  put(op.key.high);
+  return bytes;
+}
+
+bool read_flag_byte(Reader& reader, const char* name) {
   const auto value = reader.get<uint8_t>();
-  LS_REQUIRE(FormatError, value <= 1, "step plan: the last-plan flag is {}, not 0 or 1", value);
+  LS_REQUIRE(FormatError, value <= 1, "step plan: the flag {} is {}, not 0 or 1", name, value);
   return value == 1;
 }
 
 PageOp read_op(Reader& reader) {
   const auto kind = reader.get<uint8_t>();
   LS_REQUIRE(FormatError, kind <= static_cast<uint8_t>(PageOpKind::kInvalidate), "step plan: unknown page op {}", kind);
-  PageOp op{static_cast<PageOpKind>(kind), {}, {}};
+  PageOp op;
+  op.kind = static_cast<PageOpKind>(kind);
   op.page = reader.get<PageId>();
   op.slot = reader.get<SlotId>();
+  const auto tier = reader.get<uint8_t>();
+  LS_REQUIRE(FormatError, tier < kNumTiers, "step plan: unknown tier {}", tier);
+  op.tier = static_cast<Tier>(tier);
+  op.host_slot = reader.get<SlotId>();
+  op.key.low = reader.get<uint64_t>();
+  op.key.high = reader.get<uint64_t>();
   return op;
 }
 
@@ -138,13 +163,17 @@ int64_t StepPlan::num_tokens() const {
   return total;
 }
 
-Hash128 digest_after(const Hash128& before, const PageOp& op) {
-  std::array<std::byte, kOpBytes> bytes{};
-  std::memcpy(bytes.data(), &op.kind, 1);
-  std::memcpy(bytes.data() + 1, &op.page, sizeof(PageId));
-  std::memcpy(bytes.data() + 1 + sizeof(PageId), &op.slot, sizeof(SlotId));
-  return hash128(bytes, before);
+std::optional<TransferChannel> channel_of(const PageOp& op) {
+  if (op.kind == PageOpKind::kDemote) {
+    return op.tier == Tier::kDisk ? TransferChannel::kToDisk : TransferChannel::kToHost;
+  }
+  if (op.kind == PageOpKind::kPromote) {
+    return op.tier == Tier::kHost ? TransferChannel::kFromDisk : TransferChannel::kToDevice;
+  }
+  return std::nullopt;
 }
+
+Hash128 digest_after(const Hash128& before, const PageOp& op) { return hash128(bytes_of(op), before); }
 
 std::vector<std::byte> serialize(const StepPlan& plan) {
   const size_t total = serialized_bytes(plan);
@@ -156,13 +185,10 @@ std::vector<std::byte> serialize(const StepPlan& plan) {
   writer.put(plan.digest_before.low);
   writer.put(plan.digest_before.high);
   writer.put(static_cast<uint8_t>(plan.last));
+  writer.put(static_cast<uint8_t>(plan.confirms));
 
   writer.put(static_cast<uint32_t>(plan.ops.size()));
-  for (const PageOp& op : plan.ops) {
-    writer.put(op.kind);
-    writer.put(op.page);
-    writer.put(op.slot);
-  }
+  for (const PageOp& op : plan.ops) writer.put_all(std::span<const std::byte>(bytes_of(op)));
   writer.put(static_cast<uint32_t>(plan.rows.size()));
   for (const PlanRow& row : plan.rows) {
     writer.put(row.sequence);
@@ -200,7 +226,8 @@ StepPlan deserialize_step_plan(std::span<const std::byte> bytes) {
   plan.number = reader.get<uint64_t>();
   plan.digest_before.low = reader.get<uint64_t>();
   plan.digest_before.high = reader.get<uint64_t>();
-  plan.last = read_flag_byte(reader);
+  plan.last = read_flag_byte(reader, "last");
+  plan.confirms = read_flag_byte(reader, "confirms");
   const auto num_ops = reader.get<uint32_t>();
   reader.require_count(num_ops, kOpBytes);
   plan.ops.reserve(num_ops);

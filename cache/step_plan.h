@@ -9,27 +9,45 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
 namespace lockstep {
 
+/// Where a copy of a page can lie.
+enum class Tier : uint8_t { kDevice = 0, kHost = 1, kDisk = 2 };
+inline constexpr size_t kNumTiers = 3;
+
 enum class PageOpKind : uint8_t {
   kAllocate = 0,    // page gets device slot `slot`
   kSeal = 1,        // page is full and immutable from now on
-  kEvict = 2,       // page leaves the device; its slot is free for the next allocation
-  kDemote = 3,      // device → host (reserved: tiers)
-  kPromote = 4,     // host or disk → device (reserved: tiers)
+  kEvict = 2,       // the copy in `tier` is given up; the slot it had is free for later ops
+  kDemote = 3,      // copy down. tier kHost: slot → host_slot; tier kDisk: host_slot → the disk store, under `key`
+  kPromote = 4,     // copy up. tier kHost: the disk store's `key` → host_slot; tier kDevice: host_slot → slot
   kTranscode = 5,   // change of format (reserved: formats)
-  kInvalidate = 6,  // content is void on every tier
+  kInvalidate = 6,  // content is void: the page leaves every tier, its slots are free for later ops
 };
 
+/// A change of one page. Demotions and promotions only copy: the copy they read stays until an EVICT. They run beside
+/// the computation; whoever carries them out keeps every slot's reads and writes in the order of the plans.
 struct PageOp {
   PageOpKind kind = PageOpKind::kAllocate;
   PageId page;
-  SlotId slot;  // kAllocate: the slot given; kSeal: the page's slot; kEvict: the slot freed
+  SlotId slot{-1};            // of the device; -1 where none takes part
+  Tier tier = Tier::kDevice;  // kEvict: the tier it leaves; kDemote, kPromote: the tier it is copied to
+  SlotId host_slot{-1};       // of the host pool; -1 where none takes part
+  Hash128 key{};              // of the page's content; kDemote to and kPromote from the disk only
   bool operator==(const PageOp&) const = default;
 };
+
+/// Ways on which copies travel. The transfers of each are numbered 1, 2, … in the order of their ops over all plans,
+/// on every rank alike.
+enum class TransferChannel : uint8_t { kToHost = 0, kToDevice = 1, kToDisk = 2, kFromDisk = 3 };
+inline constexpr size_t kNumTransferChannels = 4;
+
+/// The channel of an op; nothing for ops that copy nothing.
+std::optional<TransferChannel> channel_of(const PageOp& op);
 
 /// Stands for a token that was not known when the plan was made.
 inline constexpr TokenId kUnknownToken{-1};
@@ -57,6 +75,9 @@ struct StepPlan {
   std::vector<PageOp> ops;  // applied in order, before the rows
   std::vector<PlanRow> rows;
   bool last = false;  // no plan follows: ranks leave their step loop
+  // Rows may read pages that this plan promotes to the device: layer by layer as they arrive. Behind the step all ranks
+  // agree on which of these promotions failed; rows that read such a page are void.
+  bool confirms = false;
   bool operator==(const StepPlan&) const = default;
 
   int64_t num_tokens() const;

@@ -12,4 +12,9 @@ namespace lockstep {
 /// (core/pinned_buffer.h) makes the call wait.
 void copy_async(Stream& stream, void* to, const void* from, int64_t bytes);
 
+/// The same for `rows` rows of `width` bytes each: row i lies at to + i * to_pitch and from + i * from_pitch.
+/// Units: bytes. Throws: Error unless both pitches are at least `width` (0 or 1 rows: any pitch).
+void copy_2d_async(Stream& stream, void* to, int64_t to_pitch, const void* from, int64_t from_pitch, int64_t width,
+                   int64_t rows);
+
 }  // namespace lockstep

@@ -66,6 +66,8 @@ struct CudaCoreApi {
   std::unique_ptr<Stream::Impl> (*make_stream)(Device device);
   /// Enqueues a copy; the addresses tell the direction.
   void (*copy_async)(Stream& stream, void* to, const void* from, int64_t bytes);
+  void (*copy_2d_async)(Stream& stream, void* to, int64_t to_pitch, const void* from, int64_t from_pitch, int64_t width,
+                        int64_t rows);
   /// Records what `work` enqueues on `stream` without running it.
   std::unique_ptr<GraphImpl> (*capture)(Stream& stream, const std::function<void()>& work);
   std::unique_ptr<TimedMarks> (*make_timed_marks)(Device device);

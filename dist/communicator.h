@@ -7,6 +7,7 @@
 
 #include "core/ids.h"
 #include "core/tensor_view.h"
+#include "dist/mailbox.h"
 #include "kernels/context.h"
 
 #include <cstddef>
@@ -75,6 +76,8 @@ class Communicator {
   virtual int64_t all_reduce_min(int64_t value) = 0;
   virtual int64_t all_reduce_max(int64_t value) = 0;
   virtual void barrier() = 0;
+  /// Messages to rank 0 of this group beside its collectives. Ranks: collective, here and at destruction.
+  virtual std::unique_ptr<Mailbox> make_mailbox() = 0;
   /// Ranks of equal `color`, ordered by `key` then rank, become a new group. Collective.
   virtual std::unique_ptr<Communicator> split(int32_t color, int32_t key) = 0;
 };

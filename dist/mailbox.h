@@ -1,7 +1,7 @@
-// Messages from any rank to world rank 0, without anybody waiting: replicas send finished answers to the one that
-// writes.
+// Messages from any rank of a group to its rank 0, without anybody waiting: replicas send finished answers to the one
+// that writes, ranks tell their leader of transfers.
 //
-// Bodies: dist/comm/mpi/. Not collective. One thread at a time per object.
+// Made by Communicator::make_mailbox(). Not collective. One thread at a time per object.
 #pragma once
 
 #include <cstddef>

@@ -52,6 +52,9 @@ BatchLimits limits_of(const EngineConfig& config) {
           .pages = config.max_sequences * pages};
 }
 
+// A batch job knows who reads a page next, as far as its window reaches.
+bool knows_future(const std::string& policy) { return policy == "adaptive" || policy == "compressed"; }
+
 bool has_scores(const StepPlan& plan) {
   return std::any_of(plan.rows.begin(), plan.rows.end(),
                      [](const PlanRow& row) { return row.score_begin != row.score_end; });
@@ -60,6 +63,10 @@ bool has_scores(const StepPlan& plan) {
 void describe(HostSpan& span, const StepPlan& plan) {
   span.set("number,tokens,rows",
            {static_cast<int64_t>(plan.number), plan.num_tokens(), static_cast<int64_t>(plan.rows.size())});
+}
+
+bool contains(const std::vector<SequenceId>& sequences, SequenceId sequence) {
+  return std::find(sequences.begin(), sequences.end(), sequence) != sequences.end();
 }
 
 std::span<float> row_of(std::span<float> rows, int64_t row, int64_t columns) {
@@ -83,17 +90,26 @@ Engine::Engine(const OpContext& context, const Checkpoint& checkpoint, const Top
       model_(checkpoint.config()),
       gather_(group, vocab_size_),
       sampler_(context_, group, vocab_size_, limits_of(config).rows, topology.is_leader() ? &states_ : nullptr) {
+  cache_key_ = cache_key(checkpoint, config);
   if (context.device.kind == DeviceKind::kCuda) {
     decoder_.reserve_logits(std::max(limits_of(config).rows, static_cast<int64_t>(kMostScoreRows)));
   }
   if (!topology.is_leader()) return;
-  planner_ = std::make_unique<Planner>(PlannerConfig{.num_slots = config.num_slots,
-                                                     .page_tokens = config.page_tokens,
-                                                     .max_step_tokens = config.max_step_tokens,
-                                                     .max_sequences = config.max_sequences,
-                                                     .prefill_chunk = config.prefill_chunk,
-                                                     .share_prefixes = config.share_prefixes,
-                                                     .cache_key = cache_key(checkpoint, config)});
+  make_planner();
+}
+
+void Engine::make_planner() {
+  planner_ = std::make_unique<Planner>(PlannerConfig{.num_slots = config_.num_slots,
+                                                     .page_tokens = config_.page_tokens,
+                                                     .max_step_tokens = config_.max_step_tokens,
+                                                     .max_sequences = config_.max_sequences,
+                                                     .prefill_chunk = config_.prefill_chunk,
+                                                     .share_prefixes = config_.share_prefixes,
+                                                     .cache_key = cache_key_,
+                                                     .policy = config_.policy,
+                                                     .knows_future = knows_future(config_.policy),
+                                                     .order = config_.order,
+                                                     .tiers = tier_config_});
 }
 
 SequenceId Engine::add(std::vector<TokenId> prompt, int64_t max_new_tokens, const SamplingParams& sampling) {
@@ -129,22 +145,38 @@ std::span<const SampledToken> Engine::step() {
   const auto start = std::chrono::steady_clock::now();
   HostSpan span(context_.tracer, "step");
   if (!in_flight_) {
+    report_transfers();
     in_flight_ =
         publish(timed(times_.plan, [&] { return traced(context_.tracer, "plan", [&] { return planner_->plan(); }); }));
   }
   const StepPlan plan = std::move(*in_flight_);
   prompt_scores_ = std::exchange(scores_in_flight_, {});  // before the next plan brings its own
   describe(span, plan);
-  const bool is_ahead = config_.plan_ahead && sampler_.is_on_device(plan) && !has_scores(plan);
+  if (plan.rows.empty()) {  // everybody waits for the disk
+    in_flight_.reset();
+    planner_->commit(plan, {}, failed_pages_);
+    times_.disk += seconds_since(start);
+    return {};
+  }
+  const bool is_ahead = config_.plan_ahead && sampler_.is_on_device(plan) && !has_scores(plan) && !plan.confirms;
+  const std::vector<PageId> failed = failed_pages_;
   in_flight_ = is_ahead ? run_ahead_of(plan) : std::nullopt;
 
-  const std::span<const SampledToken> sampled = timed(times_.wait, [&] { return sampler_.finish(plan); });
+  // Rows on a page that did not arrive are void: nobody hears of them.
+  std::vector<SequenceId> unheard;
+  for (const size_t row : Planner::void_rows(plan, failed)) unheard.push_back(plan.rows[row].sequence);
+  const std::span<const SampledToken> sampled = timed(times_.wait, [&] { return sampler_.finish(plan, unheard); });
+  std::erase_if(prompt_scores_, [&](const PromptScores& scores) { return contains(unheard, scores.sequence); });
   const TimeInto plan_time(times_.plan);
   std::vector<TokenId> tokens;
-  for (const SampledToken& one : sampled)
-    tokens.push_back(one.token.value_or(TokenId(0)));  // a void row is finished next
+  size_t next = 0;
+  for (const PlanRow& row : plan.rows) {
+    if (!row.wants_logits) continue;
+    // A row without a token, as one whose sequence ends next, counts as any.
+    tokens.push_back(contains(unheard, row.sequence) ? TokenId(0) : sampled[next++].token.value_or(TokenId(0)));
+  }
   traced(context_.tracer, "commit",
-         [&] { is_ahead ? planner_->resolve(plan, tokens) : planner_->commit(plan, tokens); });
+         [&] { is_ahead ? planner_->resolve(plan, tokens) : planner_->commit(plan, tokens, failed); });
   count_time(plan, seconds_since(start));
   return sampled;
 }
@@ -152,6 +184,7 @@ std::span<const SampledToken> Engine::step() {
 // What can be planned without the tokens of `plan` is on its way before they are waited for.
 std::optional<StepPlan> Engine::run_ahead_of(const StepPlan& plan) {
   std::optional<StepPlan> next = timed(times_.plan, [&] {
+    report_transfers();
     return traced(context_.tracer, "plan", [&] {
       planner_->commit_ahead(plan);
       return planner_->plan_ahead();
@@ -177,18 +210,19 @@ void Engine::count_time(const StepPlan& plan, double seconds) {
 void Engine::stop() {
   if (in_flight_) {  // of sequences that all ended meanwhile
     const auto sampled = sampler_.finish(*in_flight_);
-    planner_->commit(*in_flight_, std::vector<TokenId>(sampled.size(), TokenId(0)));
+    planner_->commit(*in_flight_, std::vector<TokenId>(sampled.size(), TokenId(0)), failed_pages_);
     in_flight_.reset();
   }
+  if (!planner_->has_work()) persist();
   const StepPlan last = planner_->last_plan();
   channel_.exchange(&last);
-  table_.apply(last);
+  end_with(last);
 }
 
 void Engine::follow(const std::function<void()>& between_steps) {
   for (;;) {
     const StepPlan plan = traced(context_.tracer, "wait for plan", [&] { return channel_.exchange(nullptr); });
-    if (plan.last) return table_.apply(plan);
+    if (plan.last) return end_with(plan);
     run(plan);
     if (between_steps) between_steps();
   }
@@ -196,22 +230,31 @@ void Engine::follow(const std::function<void()>& between_steps) {
 
 // What every rank does with a plan, in the same order of collectives. On CUDA it is enqueued; nothing waits but the
 // scoring of prompts.
-void Engine::run(const StepPlan& plan) {
+void Engine::run(StepPlan plan) {
   ++progress_;
   HostSpan span(context_.tracer, "run");
   describe(span, plan);
   if (context_.tracer != nullptr) context_.tracer->collect();
-  table_.apply(plan);
-  const TensorView logits = timed(times_.forward, [&] { return forward(plan); });
-  timed(times_.sampling, [&] { sampler_.enqueue(plan, logits); });
+  follow_ops(plan);
+  if (!plan.rows.empty()) compute(plan);
+  if (mover_) mover_->end(plan);
   score_prompts(plan);
+  confirm(plan);
   ++progress_;
 }
 
+void Engine::compute(const StepPlan& plan) {
+  const TensorView logits = timed(times_.forward, [&] { return forward(plan); });
+  timed(times_.sampling, [&] { sampler_.enqueue(plan, logits); });
+}
+
 TensorView Engine::forward(const StepPlan& plan) {
-  const auto compute = [this] { return decoder_.forward(batch_, pool_.pages()); };
   const bool as_graph = config_.graphs && ForwardBatch::is_decode(plan);
-  batch_.assign(plan, table_, as_graph ? DecodeGraphs::padded(static_cast<int64_t>(plan.rows.size())) : 0);
+  Decoder::LayerGate gate;
+  if (plan.confirms && mover_ && !as_graph) gate = [this](int64_t layer) { mover_->before_layer(layer); };
+  if (plan.confirms && mover_ && as_graph) mover_->before_layer(model_.num_layers - 1);
+  const auto compute = [&] { return decoder_.forward(batch_, pool_.pages(), gate); };
+  batch_.assign(plan, *table_, as_graph ? DecodeGraphs::padded(static_cast<int64_t>(plan.rows.size())) : 0);
   if (as_graph) batch_.bound_positions(DecodeGraphs::padded_positions(batch_.rows().max_end));
   {
     const StreamSpan span(context_.tracer, context_.stream, "upload batch", TraceTrack::kTransfers);
@@ -223,6 +266,10 @@ TensorView Engine::forward(const StepPlan& plan) {
 }
 
 void Engine::score_prompts(const StepPlan& plan) {
+  if (!has_scores(plan)) {
+    if (planner_) scores_in_flight_.clear();
+    return;
+  }
   const auto num_tokens = static_cast<size_t>(batch_.num_scored_tokens());
   const HostSpan span(num_tokens > 0 ? context_.tracer : nullptr, "score prompts");
   const std::vector<ScoreTask> tasks = planner_ ? prepare_scores(plan) : std::vector<ScoreTask>();

@@ -13,18 +13,22 @@
 #include "cache/device_pool.h"
 #include "cache/page_table.h"
 #include "cache/planner.h"
+#include "cache/transfer/page_mover.h"
 #include "core/pinned_buffer.h"
 #include "core/token_score.h"
 #include "dist/communicator.h"
 #include "dist/model/decoder.h"
 #include "dist/plan_channel.h"
 #include "dist/topology.h"
+#include "dist/transfer_reports.h"
 #include "launcher/batch/request.h"
+#include "launcher/cache_tiers.h"
 #include "launcher/decode_graphs.h"
 #include "launcher/logit_gather.h"
 #include "launcher/step_sampler.h"
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -49,6 +53,9 @@ struct EngineConfig {
   int64_t page_tokens = 0;
   int64_t num_slots = 0;
   bool share_prefixes = true;
+  std::string policy = "adaptive";
+  ScheduleOrder order = ScheduleOrder::kInput;
+  TierSizes tiers = {};
   /// Plans one step ahead of its tokens where they are sampled on the device.
   bool plan_ahead = false;
   /// CUDA: records decode steps as graphs.
@@ -69,10 +76,16 @@ struct PromptScores {
   std::vector<TokenScore> scores;
 };
 
+/// What moving a page costs against computing it, in nanoseconds; the worst of a group's ranks.
+struct PageCosts {
+  int64_t compute = 0, from_host = 0, from_disk = 0;  // 0: not measured
+};
+
 /// Where the time of the steps went, in seconds of the leader's clock.
 struct EngineTimes {
   int64_t steps = 0;
   double prefill = 0.0, decode = 0.0, mixed = 0.0;  // steps with prompt tokens only, single tokens only, both
+  double disk = 0.0;                                // steps in which every sequence waited for the disk
   // The same time by what the host did: planned and took in tokens; told the other ranks; computed the forward pass and
   // the sampling, or on CUDA enqueued them; waited for the tokens (on the CPU: sampled what the host samples).
   double plan = 0.0, publish = 0.0, forward = 0.0, sampling = 0.0, wait = 0.0;
@@ -88,6 +101,11 @@ class Engine {
   Engine(const OpContext& context, const Checkpoint& checkpoint, const Topology& topology, Communicator& group,
          const EngineConfig& config);
 
+  /// Adds tiers below the device. Before the first sequence; `tiers` outlives the engine. Measures what a page costs,
+  /// and leaves out tiers that lose against computing, if config().tiers says so.
+  /// Ranks: collective.
+  void use_tiers(CacheTiers& tiers);
+
   /// Leader. Queues a sequence; `max_new_tokens` ≥ 1. Throws ConfigError if it can never fit, for a biased token
   /// outside the vocabulary, and for a negative number of logprobs.
   SequenceId add(std::vector<TokenId> prompt, int64_t max_new_tokens, const SamplingParams& sampling);
@@ -95,13 +113,14 @@ class Engine {
   SequenceReport finish(SequenceId sequence);
   bool has_work() const { return planner_ && planner_->has_work(); }
   /// Leader. One step of all ranks. Requires has_work(). The result is valid until the next call. Rows of sequences
-  /// that were finished while they were computed have no token.
+  /// that were finished while they were computed have no token. No rows at all: every sequence waits for the disk.
   std::span<const SampledToken> step();
   /// Leader. What the last step() scored, for sequences with prompt_logprobs: over the steps every token of the prompt
   /// but the first, once, in order. The last ones come in the step that samples the first token. Valid until the next
   /// step().
   std::span<const PromptScores> prompt_scores() const { return prompt_scores_; }
   /// Leader. Makes the other ranks return from follow(), which they may call again.
+  /// Cached pages of prompts are persisted before, if no sequence is left.
   void stop();
   /// Other ranks. Returns after the leader's stop(). Calls `between_steps`, if there is one, after each step.
   void follow(const std::function<void()>& between_steps = {});
@@ -114,10 +133,22 @@ class Engine {
   void set_text(const TextModel* text) { text_ = text; }
 
   const EngineConfig& config() const { return config_; }
+  /// Of this rank's pages.
+  KvLayout kv_layout() const { return decoder_.kv_layout(config_.page_tokens); }
+  /// Stands for whatever decides the bits of a page, but its tokens.
+  Hash128 page_content() const;
   const EngineTimes& times() const { return times_; }
   /// CUDA graphs recorded so far by this rank.
   int64_t num_graphs() const { return graphs_.num_recorded(); }
   const PlannerStats& planner_stats() const { return planner_->stats(); }
+  /// Of this rank's transfers.
+  MoverStats mover_stats() const { return mover_ ? mover_->stats() : MoverStats{}; }
+  const PageCosts& page_costs() const { return costs_; }
+  /// Tiers that are there and not used, since computing is faster.
+  bool is_bypassed(Tier tier) const { return bypassed_[static_cast<size_t>(tier)]; }
+  /// Leader. What the planner was told of the tiers.
+  const TierConfig& tier_config() const { return tier_config_; }
+  const Planner& planner() const { return *planner_; }
   int64_t num_running() const { return planner_->num_running(); }
   int64_t num_waiting() const { return planner_->num_waiting(); }
   /// Leader. Slots of the KV cache that running sequences hold, of config().num_slots.
@@ -136,9 +167,19 @@ class Engine {
     int32_t num_top;
   };
 
+  void make_planner();
+  PageCosts measure_costs(CacheTiers& tiers);
+  int64_t measure_host_copy(HostPool& host);
+  int64_t measure_prefill(int64_t num_tokens);
+  void follow_ops(StepPlan& plan);
+  void confirm(const StepPlan& plan);
+  void report_transfers();
+  void end_with(const StepPlan& last);
+  void persist();
   void check(const SamplingParams& sampling) const;
   StepPlan publish(StepPlan plan);
-  void run(const StepPlan& plan);
+  void run(StepPlan plan);
+  void compute(const StepPlan& plan);
   std::optional<StepPlan> run_ahead_of(const StepPlan& plan);
   TensorView forward(const StepPlan& plan);
   void count_time(const StepPlan& plan, double seconds);
@@ -150,9 +191,17 @@ class Engine {
   EngineConfig config_;
   Communicator& group_;
   PlanChannel channel_;
-  PageTable table_;
+  std::optional<PageTable> table_;
   Decoder decoder_;
   DevicePool pool_;
+  std::optional<TransferReports> reports_;  // with tiers, like the mover
+  std::unique_ptr<PageMover> mover_;
+  std::array<uint64_t, kNumTransferChannels> transfers_begun_{};
+  bool must_diverge_ = false;
+  PageCosts costs_;
+  std::array<bool, kNumTiers> bypassed_{};
+  Hash128 cache_key_;
+  TierConfig tier_config_;
   ForwardBatch batch_;
   DecodeGraphs graphs_;
   int64_t vocab_size_;
@@ -166,6 +215,7 @@ class Engine {
 
   std::unique_ptr<Planner> planner_;                            // leader only, like all below
   std::optional<StepPlan> in_flight_;                           // enqueued, its tokens not taken
+  std::vector<PageId> failed_pages_;                            // of the plan that was run last
   std::vector<PromptScores> scores_in_flight_, prompt_scores_;  // of the last plan that was run; of the last step()
   EngineTimes times_;
 };

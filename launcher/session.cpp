@@ -1,9 +1,11 @@
 #include "launcher/session.h"
 
+#include "cache/cache_stats.h"
 #include "core/log.h"
 #include "dist/comm/transport.h"
 #include "launcher/commands/command.h"
 #include "launcher/phase.h"
+#include "launcher/runtime/numerics.h"
 
 #include <chrono>
 
@@ -46,7 +48,7 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
     const AvailableMemory available =
         available_memory(runtime_->context().device, mpi.node_size(), settings.runtime.share_gpu);
     sizing_ = propose_sizing(settings, checkpoint_->config(), shard, runtime_->context(), available);
-    sizing_.engine.numerics = runtime_->numerics();
+    sizing_.engine.numerics = fmt::format("{} {} {}", runtime_->numerics(), summation_order(tp), kNumericsVersion);
   });
   require_equal(world, "the model", checkpoint_->fingerprint());
   agree_on_sizing(world, sizing_);
@@ -59,7 +61,12 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
     const HostSpan span(runtime_->context().tracer, "load");
     engine_ = std::make_unique<Engine>(runtime_->context(), *checkpoint_, *topology_, *group_, sizing_.engine);
     engine_->set_text(text_.get());
+    if (sizing_.engine.tiers.host_slots > 0) open_tiers(mpi.node_size());
   });
+  if (sizing_.engine.tiers.host_slots > 0) {
+    engine_->use_tiers(*tiers_);
+    if (is_root()) describe_tiers();
+  }
   load_seconds_ = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   if (is_root()) {
     constexpr double kMiB = 1024.0 * 1024.0;
@@ -71,6 +78,33 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
         static_cast<double>(sizing_.memory.activations) / kMiB, static_cast<double>(sizing_.memory.kv_cache) / kMiB,
         sizing_.engine.num_slots * sizing_.engine.page_tokens, sizing_.reason, load_seconds_);
   }
+}
+
+void Session::open_tiers(int32_t node_size) {
+  const ModelShard shard = shard_of(checkpoint_->config(), topology_->tp(), topology_->tp_rank());
+  const HeadRange heads{static_cast<int32_t>(shard.kv_heads.begin), static_cast<int32_t>(shard.kv_heads.size())};
+  tiers_ = std::make_unique<CacheTiers>(sizing_.engine.tiers, engine_->kv_layout(), heads, engine_->page_content(),
+                                        node_size, runtime_->context().device);
+}
+
+void Session::describe_tiers() const {
+  const TierConfig& tiers = engine_->tier_config();
+  const PageCosts& costs = engine_->page_costs();
+  const int64_t page_tokens = sizing_.engine.page_tokens;
+  constexpr double kMicrosecond = 1e3;
+  log_info("KV cache below the device: host {} tokens, disk {} tokens beside {} found ({})",
+           tiers.host_slots * page_tokens, tiers.disk_pages * page_tokens,
+           static_cast<int64_t>(tiers.stored.size()) * page_tokens, tiers_->store() ? tiers_->store()->io() : "none");
+  log_info("a page of {} tokens: {:.0f} us to compute, {:.0f} us from the host, {:.0f} us from the disk", page_tokens,
+           static_cast<double>(costs.compute) / kMicrosecond, static_cast<double>(costs.from_host) / kMicrosecond,
+           static_cast<double>(costs.from_disk) / kMicrosecond);
+  for (const Tier tier : {Tier::kHost, Tier::kDisk}) {
+    if (engine_->is_bypassed(tier))
+      log_warn("the {} tier is left out: computing a page is faster (cache.load_or_recompute = load uses it)",
+               name_of(tier));
+  }
+  if (tiers_->store() == nullptr) return;
+  for (const std::string& problem : tiers_->store()->opening().problems) log_warn("disk store: {}", problem);
 }
 
 }  // namespace lockstep

@@ -38,6 +38,9 @@ class Session {
   bool is_root() const { return topology_->world_rank().value() == 0; }
 
  private:
+  void open_tiers(int32_t node_size);
+  void describe_tiers() const;
+
   Communicator& world_;
   EngineSettings settings_;
   std::unique_ptr<Communicator> group_;
@@ -46,6 +49,7 @@ class Session {
   std::optional<Checkpoint> checkpoint_;
   std::unique_ptr<TextModel> text_;
   Sizing sizing_;
+  std::unique_ptr<CacheTiers> tiers_;
   std::unique_ptr<Engine> engine_;
   double load_seconds_ = 0.0;
 };

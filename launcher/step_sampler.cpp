@@ -215,7 +215,7 @@ void StepSampler::gather_to_leader(const StepPlan& plan, TensorView logits, Slot
   slot.host_rows = slot.gather.gather(mine, count);
 }
 
-std::span<const SampledToken> StepSampler::finish(const StepPlan& plan) {
+std::span<const SampledToken> StepSampler::finish(const StepPlan& plan, std::span<const SequenceId> unheard) {
   LS_CHECK(num_finished_ < num_enqueued_, "plan {} was not sampled", plan.number);
   Slot& slot = slots_[num_finished_++ % slots_.size()];
   traced(context_.tracer, "wait for tokens", [&] { slot.done.synchronize(); });
@@ -228,11 +228,14 @@ std::span<const SampledToken> StepSampler::finish(const StepPlan& plan) {
     const bool is_void = token < 0 || !states_->contains(row.sequence);
     sampled_.push_back({row.sequence, is_void ? std::nullopt : std::optional(TokenId(token)), std::nullopt});
   }
-  sample_on_host(plan, slot);
+  sample_on_host(plan, slot, unheard);
+  std::erase_if(sampled_, [&](const SampledToken& one) {
+    return std::find(unheard.begin(), unheard.end(), one.sequence) != unheard.end();
+  });
   return sampled_;
 }
 
-void StepSampler::sample_on_host(const StepPlan& plan, Slot& slot) {
+void StepSampler::sample_on_host(const StepPlan& plan, Slot& slot, std::span<const SequenceId> unheard) {
   struct HostRow {
     SampledToken* result;
     SamplingState* state;
@@ -247,6 +250,7 @@ void StepSampler::sample_on_host(const StepPlan& plan, Slot& slot) {
     SampledToken& sampled = sampled_[result++];
     if (place == slot.on_host.size() || slot.on_host[place] != result - 1) continue;
     const std::span<float> logits = slot.host_rows.subspan(place++ * width, width);
+    if (std::find(unheard.begin(), unheard.end(), row.sequence) != unheard.end()) continue;
     const auto state = states_->find(row.sequence);
     if (state != states_->end()) rows.push_back({&sampled, &state->second, draw_position(row), logits});
   }

@@ -57,8 +57,9 @@ class StepSampler {
   /// Leader. Whether no row of the plan is sampled on the host.
   bool is_on_device(const StepPlan& plan) const;
   /// Leader. Waits for the plan, the oldest that was enqueued and not finished, and samples the host's rows. Rows of
-  /// sequences that ended meanwhile have no token. In row order, valid until the next call.
-  std::span<const SampledToken> finish(const StepPlan& plan);
+  /// sequences that ended meanwhile have no token. Those of `unheard` sequences are left out, as if they had not been
+  /// computed. In row order, valid until the next call.
+  std::span<const SampledToken> finish(const StepPlan& plan, std::span<const SequenceId> unheard = {});
 
  private:
   /// One step under way.
@@ -80,7 +81,7 @@ class StepSampler {
   void sample_on_device(const StepPlan& plan, TensorView logits, Slot& slot);
   void gather_to_leader(const StepPlan& plan, TensorView logits, Slot& slot);
   TensorView whole_rows(TensorView logits, ConstTensorView indices);
-  void sample_on_host(const StepPlan& plan, Slot& slot);
+  void sample_on_host(const StepPlan& plan, Slot& slot, std::span<const SequenceId> unheard);
 
   const OpContext& context_;
   Communicator& group_;

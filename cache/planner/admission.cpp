@@ -1,7 +1,8 @@
 // Which waiting sequences start, and behind which cached prefix.
 //
-// Strictly by age, but that a sequence that waits for a page in flight lets others pass. A sequence starts only when
-// its known tokens and a page of growth for it and for everyone running fit, so that it is not preempted right away.
+// Strictly by place in the queue, but that a sequence that waits for a page in flight lets others pass. A sequence
+// starts only when its known tokens and a page of growth for it and for everyone running fit, so that it is not
+// preempted right away.
 #include "cache/planner/impl.h"
 
 #include <algorithm>
@@ -22,7 +23,7 @@ void Planner::Impl::admit(Step& step) {
       continue;
     }
     const auto keys = sequence.page_keys(shareable_pages(sequence), config.page_tokens);
-    const int64_t num_cached = tree.num_cached(keys);
+    const int64_t num_cached = this->num_cached(keys);
     if (num_cached < static_cast<int64_t>(keys.size()) && tree.is_claimed(keys[static_cast<size_t>(num_cached)])) {
       ++next;
       continue;
@@ -30,27 +31,36 @@ void Planner::Impl::admit(Step& step) {
     const int64_t first = num_cached * config.page_tokens;
     if (chunk_end(first, sequence.num_known(), step.tokens_left) <= first) return;  // the budget is used up
     const int64_t available = pool.num_free() + tree.num_unreferenced();
-    if (!running.empty() && promised + pages_to_admit(sequence, num_cached) > available) return;
+    if (!running.empty() && promised + pages_to_admit(sequence, keys) > available) return;
 
     next = waiting.erase(next);
-    start(sequence, num_cached);
+    start(sequence);
     schedule_chunk(step, sequence);
     promised += pages_soon(sequence) - sequence.num_pages();
   }
 }
 
-void Planner::Impl::start(SequenceState& sequence, int64_t num_cached_pages) {
-  running.insert(position_in_running(sequence.id), &sequence);
-  for (int64_t page = 0; page < num_cached_pages; ++page) {
-    PrefixTree::Node* node = tree.find(sequence.keys[static_cast<size_t>(page)]);
-    tree.reference(*node);
-    sequence.add_cached_page(*node, config.page_tokens);
+void Planner::Impl::start(SequenceState& sequence) {
+  if (!sequence.was_admitted) {
+    sequence.was_admitted = true;
+    stats.prompt_tokens += sequence.num_prompt_tokens;
+    count_lookups(sequence);
+    if (config.order == ScheduleOrder::kReuse) {
+      forget_reads(sequence);
+      sequence.place = next_place++;
+      plan_reads(sequence);
+    }
   }
-  if (sequence.was_admitted) return;
-  sequence.was_admitted = true;
-  sequence.cached_prompt_tokens = sequence.num_computed;
-  stats.prompt_tokens += sequence.num_prompt_tokens;
-  stats.cached_prompt_tokens += sequence.num_computed;
+  running.insert(position_in_running(sequence), &sequence);
+}
+
+void Planner::Impl::count_lookups(SequenceState& sequence) {
+  for (const Hash128& key : sequence.page_keys(shareable_pages(sequence), config.page_tokens)) {
+    const int64_t num_first = reuse.num_first();
+    reuse.access(key);
+    const bool is_first = reuse.num_first() > num_first;
+    if (!is_first || disk.has_orphan(key)) stats.attainable_hit_tokens += config.page_tokens;
+  }
 }
 
 int64_t Planner::Impl::pages_soon(const SequenceState& sequence) const {
@@ -63,10 +73,11 @@ int64_t Planner::Impl::pages_promised() const {
   return total;
 }
 
-int64_t Planner::Impl::pages_to_admit(const SequenceState& sequence, int64_t num_cached_pages) {
-  int64_t needed = pages_soon(sequence) - num_cached_pages;
-  if (num_cached_pages == 0) return needed;
-  const PrefixTree::Node* node = tree.find(sequence.keys[static_cast<size_t>(num_cached_pages - 1)]);
+int64_t Planner::Impl::pages_to_admit(const SequenceState& sequence, std::span<const Hash128> keys) {
+  const int64_t num_there = tree.num_on_device(keys);
+  int64_t needed = pages_soon(sequence) - num_there;
+  if (num_there == 0) return needed;
+  const PrefixTree::Node* node = tree.find(keys[static_cast<size_t>(num_there - 1)]);
   for (; node != nullptr && node->num_references == 0; node = node->parent) ++needed;
   return needed;
 }

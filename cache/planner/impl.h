@@ -2,12 +2,16 @@
 #pragma once
 
 #include "cache/planner.h"
+#include "cache/planner/disk_book.h"
 #include "cache/planner/page_pool.h"
+#include "cache/planner/planned_readers.h"
 #include "cache/planner/prefix_tree.h"
 #include "cache/planner/sequence_state.h"
-#include "cache/policy/lru.h"
+#include "cache/replay/stack_distance.h"
 
+#include <array>
 #include <map>
+#include <memory>
 #include <optional>
 #include <unordered_map>
 #include <vector>
@@ -26,32 +30,89 @@ struct Planner::Impl {
   // schedule.cpp
   StepPlan plan();
   std::optional<StepPlan> plan_ahead();
-  /// A plan, or nothing if no sequence can have a row.
-  std::optional<StepPlan> make_plan();
+  /// A plan, or nothing if no sequence can have a row. `may_wait`: also one without rows, to wait for the disk.
+  std::optional<StepPlan> make_plan(bool may_wait);
+  void take_arrived(Step& step);
   void schedule_decodes(Step& step);
   void schedule_prompts(Step& step);
   /// One prompt chunk of a running sequence, as long as budget and pages allow; perhaps none.
   void schedule_chunk(Step& step, SequenceState& sequence);
   /// Where a chunk from `first` ends under the budget: at a page's end or behind the last known token.
   int64_t chunk_end(int64_t first, int64_t num_known, int64_t tokens_left) const;
-  void adopt_cached_pages(SequenceState& sequence);
   void add_row(Step& step, SequenceState& sequence, int64_t end);
+
+  // loading.cpp
+  /// Continues the sequence behind cached pages, as far as they are on the device or can be brought there for this
+  /// plan. With `may_preempt`, younger running sequences give up pages for it. False: there is no row for it in this
+  /// plan, since a cached page it needs is on its way or finds no slot.
+  bool adopt_cached_pages(Step& step, SequenceState& sequence, bool may_preempt);
+  void adopt(SequenceState& sequence, PrefixTree::Node& node, Tier found_in);
+  /// The page of this key, in any tier; nullptr if it is cached in none. `parent`: the page before it.
+  PrefixTree::Node* find_cached(const Hash128& key, PrefixTree::Node* parent);
+  /// How many of the chain's first pages are cached in any tier.
+  int64_t num_cached(std::span<const Hash128> chain);
+  bool promote(Step& step, SequenceState& sequence, PrefixTree::Node& node, bool may_preempt);
+  /// Sees to it that the page comes from the disk to the host. False: there is no slot for it. `is_due`: a running
+  /// sequence waits for it, else only slots of pages that are worth less are taken.
+  bool fetch(PrefixTree::Node& node, bool is_due);
+  void fetch_ahead();
+
+  // tiers.cpp
+  bool free_device_slot();
+  /// The page gives up its slot on the device, to go on in a lower tier if one takes it.
+  void leave_device(PrefixTree::Node& node);
+  /// `kept` and the pages before it are not forgotten for it.
+  void leave_host(PrefixTree::Node& node, const PrefixTree::Node* kept = nullptr);
+  bool demote(PrefixTree::Node& node);
+  /// Room is made for it, if it must be, but not at the cost of `kept` or of pages that one of the two hangs from.
+  bool store(PrefixTree::Node& node, bool may_reclaim, const PrefixTree::Node* kept = nullptr);
+  void drop_host_copy(PrefixTree::Node& node);
+  void drop_disk_copy(PrefixTree::Node& node);
+  /// Forgets what hangs below a page; what is on the disk stays there, to be found again.
+  void drop_below(PrefixTree::Node& node);
+  /// Forgets a page that no sequence reads, and what hangs below it.
+  void drop(PrefixTree::Node& node);
+  void forget(PrefixTree::Node& node);
+  bool reclaim_disk_segment(std::initializer_list<const PrefixTree::Node*> kept);
+  void copy_ahead();
+  std::optional<StepPlan> persist_plan(int64_t max_pages);
+  bool persist(PrefixTree::Node& node);
+
+  // faults.cpp
+  void report(const TransferStatus& status);
+  void fail_host_copy(uint64_t number);
+  void fail_fetch(uint64_t number);
+  void fail_store(uint64_t number);
+  void fail_promotions(std::span<const PageId> pages);
+  void count_fault(Tier tier, TransferChannel channel);
+  void switch_off(Tier tier);
+  /// Content is void: all sequences go back behind the page before it.
+  void invalidate(PrefixTree::Node& node);
+  void cut_back(SequenceState& sequence, size_t page);
+
+  // queue.cpp
+  void enqueue(SequenceState& sequence);
+  void order_queue();
+  void plan_reads(SequenceState& sequence);
+  void forget_reads(SequenceState& sequence);
+  /// The sequence has page number `page` now.
+  void fulfil_read(SequenceState& sequence, int64_t page);
 
   // admission.cpp
   void admit(Step& step);
-  void start(SequenceState& sequence, int64_t num_cached_pages);
+  void start(SequenceState& sequence);
+  void count_lookups(SequenceState& sequence);
   /// Pages the sequence holds soon: its known tokens and one page of growth.
   int64_t pages_soon(const SequenceState& sequence) const;
   /// Of the pages_soon of running sequences, those they do not hold yet.
   int64_t pages_promised() const;
   /// Free slots that admitting the sequence takes: new pages, and cached ones that stop being evictable.
-  int64_t pages_to_admit(const SequenceState& sequence, int64_t num_cached_pages);
+  int64_t pages_to_admit(const SequenceState& sequence, std::span<const Hash128> keys);
 
   // pages.cpp
   /// Gives open pages until the sequence has `num_pages`, or fewer when the pool is exhausted. With `may_preempt`,
   /// younger running sequences give up theirs.
   void grow(SequenceState& sequence, int64_t num_pages, bool may_preempt);
-  std::optional<PlacedPage> obtain_page();
   bool preempt_younger_than(const SequenceState& sequence);
   /// Gives up all pages of a sequence: open ones leave the pool, cached ones stay for others.
   void release_pages(SequenceState& sequence);
@@ -66,8 +127,10 @@ struct Planner::Impl {
   }
 
   // commit.cpp
-  void commit(const StepPlan& plan, std::span<const TokenId> sampled);
+  void commit(const StepPlan& plan, std::span<const TokenId> sampled, std::span<const PageId> failed);
   void commit_ahead(const StepPlan& plan);
+  void check_is_open(const StepPlan& plan) const;
+  void commit_rows(const StepPlan& plan, std::span<const size_t> void_rows);
   void resolve(const StepPlan& plan, std::span<const TokenId> sampled);
   void seal_full_pages(SequenceState& sequence);
   SequenceReport finish(SequenceId id);
@@ -76,18 +139,28 @@ struct Planner::Impl {
   void check_invariants() const;
 
   SequenceState& sequence_of(SequenceId id);
-  std::vector<SequenceState*>::iterator position_in_running(SequenceId id);
+  std::vector<SequenceState*>::iterator position_in_running(const SequenceState& sequence);
   void update_gauges();
 
   PlannerConfig config;
-  LruPolicy policy;
-  PrefixTree tree{policy};
+  std::unique_ptr<EvictionPolicy> policy;
+  PlannedReaders readers;
+  PrefixTree tree{*policy, readers};
   PagePool pool;
+  DiskBook disk;
+  std::map<uint64_t, Hash128> copies, fetches, writes;  // by transfer: pages on their way to host, from and to disk
+  std::vector<PrefixTree::Node*> promoted;              // by the open plan
+  std::array<int64_t, kNumTiers> faults{};
+
   std::unordered_map<SequenceId, SequenceState> sequences;
-  std::map<SequenceId, SequenceState*> waiting;  // by age
-  std::vector<SequenceState*> running;           // by age
+  std::map<uint64_t, SequenceState*> waiting;  // by place
+  std::vector<SequenceState*> running;         // by place
+  int64_t num_unordered = 0;                   // of those waiting, in the order of their coming
+  uint64_t next_place = 0, next_queue_place = uint64_t{1} << 62;
+  bool is_waiting_for_disk = false;
   PlannerStats stats;
-  uint64_t next_number = 0;  // of the next plan; the clock of last uses
+  StackDistance reuse{{.sampling = 0, .max_pages = int64_t{1} << 18}};  // exact for so many pages, then a sample
+  uint64_t next_number = 0;                                             // of the next plan; the clock of last uses
   int64_t next_sequence = 0;
   bool plan_is_open = false;           // handed out, not committed
   bool open_plan_is_ahead = false;     // made by plan_ahead()

@@ -9,15 +9,21 @@ namespace lockstep {
 void Planner::Impl::check_invariants() const {
   const auto nodes = tree.checked_nodes();
   std::unordered_map<const PrefixTree::Node*, int64_t> references;
-  std::set<SlotId> slots;
+  std::set<SlotId> slots, host_slots;
   for (const PrefixTree::Node* node : nodes) {
-    LS_CHECK(slots.insert(node->page.slot).second, "slot {} holds two pages", node->page.slot.value());
+    LS_CHECK(!node->is_on_device() || slots.insert(node->page.slot).second, "slot {} holds two pages",
+             node->page.slot.value());
+    LS_CHECK(!node->is_on_host() || host_slots.insert(node->host_slot).second, "host slot {} holds two pages",
+             node->host_slot.value());
+    LS_CHECK(!disk.has_orphan(node->key), "page {} is cached and an orphan of the disk", node->page.page.value());
   }
+  LS_CHECK(static_cast<int64_t>(host_slots.size()) == pool.host().num_used(), "{} host slots are used, counted {}",
+           host_slots.size(), pool.host().num_used());
   for (size_t i = 0; i < running.size(); ++i) {
     const SequenceState& sequence = *running[i];
     const int64_t id = sequence.id.value();
-    LS_CHECK(i == 0 || running[i - 1]->id < sequence.id, "sequence {} runs out of order", id);
-    LS_CHECK(!waiting.contains(sequence.id), "sequence {} runs and waits", id);
+    LS_CHECK(i == 0 || running[i - 1]->place < sequence.place, "sequence {} runs out of order", id);
+    LS_CHECK(!waiting.contains(sequence.place), "sequence {} runs and waits", id);
     LS_CHECK(sequence.pages.size() == sequence.cached.size() + sequence.open.size(), "sequence {}: pages", id);
     LS_CHECK(sequence.num_computed <= sequence.num_pages() * config.page_tokens, "sequence {}: computed tokens", id);
     // num_computed runs ahead of num_scored never: what is still to be scored is still to be computed.

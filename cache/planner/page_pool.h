@@ -1,19 +1,21 @@
-// The leader's books of device slots: which are free, which ids were given, and every change as a PageOp.
+// The leader's books of slots on device and host: which are free, which ids were given, and every change as a PageOp.
 //
 // Slots are symmetric: slot s means the same place in every rank's pool, so one book serves all ranks. Ops are kept in
 // the order of the calls until a plan takes them; the digest runs over what plans took, as a rank's PageTable does.
 // Not thread-safe.
 #pragma once
 
+#include "cache/planner/slot_list.h"
 #include "cache/step_plan.h"
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <vector>
 
 namespace lockstep {
 
-/// A page and the slot it lies in.
+/// A page and the slot of the device it lies in; slot -1: in none.
 struct PlacedPage {
   PageId page;
   SlotId slot;
@@ -21,29 +23,54 @@ struct PlacedPage {
 
 class PagePool {
  public:
-  explicit PagePool(int64_t num_slots);
+  explicit PagePool(int64_t num_slots, int64_t num_host_slots = 0) : device_(num_slots), host_(num_host_slots) {}
 
-  /// A new page in a free slot (kAllocate); nothing when no slot is free. Slots freed last are given first.
+  /// A new page in a free slot (kAllocate); nothing when no slot is free.
   std::optional<PlacedPage> allocate();
+  PageId new_page() { return PageId(next_page_++); }
   /// The page is full and written (kSeal).
   void seal(const PlacedPage& page);
-  /// The page leaves; its slot is free for the next allocate() (kEvict).
-  void evict(const PlacedPage& page);
+  /// The page leaves the device (kEvict). `is_read`: a transfer under way reads the slot.
+  void evict(const PlacedPage& page, bool is_read = false);
+
+  // Copies between tiers. The number is the transfer's on its channel.
+  /// Device to host; nothing when no host slot is free.
+  struct Copy {
+    SlotId slot;  // where it goes
+    uint64_t number;
+  };
+  std::optional<Copy> demote(const PlacedPage& page);
+  /// Host to device; nothing when no device slot is free.
+  std::optional<Copy> promote(PageId page, SlotId host_slot);
+  /// Host to disk.
+  uint64_t store(PageId page, SlotId host_slot, const Hash128& key);
+  /// Disk to host; nothing when no host slot is free.
+  std::optional<Copy> fetch(PageId page, const Hash128& key);
+  /// The page leaves the host. `is_read`: a transfer under way reads the slot.
+  void evict_host(PageId page, SlotId host_slot, bool is_read);
+  void evict_disk(PageId page, const Hash128& key);
+  /// The page is void (kInvalidate); its slots, -1 for none, are free.
+  void invalidate(const PlacedPage& page, SlotId host_slot, const Hash128& key);
 
   /// Ops since the last call, in order; extends digest() by them.
   std::vector<PageOp> take_ops();
+  bool has_ops() const { return !ops_.empty(); }
   /// Digest over all ops that were taken.
   const Hash128& digest() const { return digest_; }
 
-  int64_t num_slots() const { return num_slots_; }
-  int64_t num_free() const { return static_cast<int64_t>(freed_.size()) + num_slots_ - num_touched_; }
-  int64_t num_used() const { return num_slots_ - num_free(); }
+  int64_t num_slots() const { return device_.num_slots(); }
+  int64_t num_free() const { return device_.num_free(); }
+  int64_t num_used() const { return device_.num_used(); }
+  const SlotList& host() const { return host_; }
+  /// Transfers of a channel so far.
+  uint64_t num_transfers(TransferChannel channel) const { return transfers_[static_cast<size_t>(channel)]; }
 
  private:
-  int64_t num_slots_;
-  int64_t num_touched_ = 0;    // slots [num_touched_, num_slots_) were never given
-  std::vector<SlotId> freed_;  // a stack
+  uint64_t next_transfer(TransferChannel channel) { return ++transfers_[static_cast<size_t>(channel)]; }
+
+  SlotList device_, host_;
   int64_t next_page_ = 0;
+  std::array<uint64_t, kNumTransferChannels> transfers_{};
   std::vector<PageOp> ops_;
   Hash128 digest_;
 };

@@ -5,23 +5,12 @@ namespace lockstep {
 
 void Planner::Impl::grow(SequenceState& sequence, int64_t num_pages, bool may_preempt) {
   while (sequence.num_pages() < num_pages) {
-    const auto page = obtain_page();
-    if (page) {
-      sequence.add_open_page(*page);
+    if (pool.num_free() > 0 || free_device_slot()) {
+      sequence.add_open_page(*pool.allocate());
     } else if (!may_preempt || !preempt_younger_than(sequence)) {
       return;
     }
   }
-}
-
-std::optional<PlacedPage> Planner::Impl::obtain_page() {
-  if (pool.num_free() == 0) {
-    const auto victim = tree.evict();
-    if (!victim) return std::nullopt;
-    pool.evict(*victim);
-    ++stats.evicted_pages;
-  }
-  return pool.allocate();
 }
 
 bool Planner::Impl::preempt_younger_than(const SequenceState& sequence) {
@@ -30,7 +19,8 @@ bool Planner::Impl::preempt_younger_than(const SequenceState& sequence) {
   running.pop_back();
   release_pages(youngest);
   youngest.was_preempted = true;
-  waiting.emplace(youngest.id, &youngest);
+  forget_reads(youngest);
+  enqueue(youngest);
   ++stats.preemptions;
   return true;
 }
@@ -42,11 +32,12 @@ void Planner::Impl::release_pages(SequenceState& sequence) {
   sequence.cached.clear();
   sequence.pages.clear();
   sequence.num_computed = 0;
+  sequence.is_loading = false;
 }
 
 void Planner::Impl::drop_private_pages(SequenceState& sequence) {
   for (auto key = sequence.keys.rbegin(); key != sequence.keys.rend(); ++key) {
-    if (PrefixTree::Node* node = tree.find(*key)) pool.evict(tree.remove(*node));
+    if (PrefixTree::Node* node = tree.find(*key)) drop(*node);
   }
 }
 

@@ -3,11 +3,27 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <tuple>
 
 namespace lockstep {
+namespace {
+
+// Of pages that are worth the same the deeper leaves first, then the younger.
+auto tie_break(const PrefixTree::Node& node) { return std::make_tuple(-node.facts.depth, -node.page.page.value()); }
+
+}  // namespace
 
 Hash128 page_key(const Hash128& parent, std::span<const TokenId> tokens) {
   return hash128(std::as_bytes(tokens), parent);
+}
+
+bool PrefixTree::DeviceOrder::operator()(const Node* a, const Node* b) const {
+  return a->device_score != b->device_score ? a->device_score < b->device_score : tie_break(*a) < tie_break(*b);
+}
+
+bool PrefixTree::HostOrder::operator()(const Node* a, const Node* b) const {
+  if (a->is_on_device() != b->is_on_device()) return a->is_on_device();
+  return a->host_score != b->host_score ? a->host_score < b->host_score : tie_break(*a) < tie_break(*b);
 }
 
 PrefixTree::Node* PrefixTree::find(const Hash128& key) {
@@ -21,88 +37,219 @@ int64_t PrefixTree::num_cached(std::span<const Hash128> chain) {
   return first_missing - chain.begin();
 }
 
-PrefixTree::Node& PrefixTree::insert(const Hash128& key, Node* parent, const PlacedPage& page) {
-  LS_CHECK(parent == nullptr || parent->num_references > 0, "the parent of page {} is not referenced",
-           page.page.value());
+int64_t PrefixTree::num_on_device(std::span<const Hash128> chain) {
+  const auto first_missing = std::partition_point(chain.begin(), chain.end(), [this](const Hash128& key) {
+    const Node* node = find(key);
+    return node != nullptr && node->is_on_device();
+  });
+  return first_missing - chain.begin();
+}
+
+PrefixTree::Node& PrefixTree::add(const Hash128& key, Node* parent, PageId page, uint64_t now) {
   const auto [at, is_new] = nodes_.try_emplace(key);
-  LS_CHECK(is_new, "page {} has the key of page {}", page.page.value(), at->second.page.page.value());
+  LS_CHECK(is_new, "page {} has the key of page {}", page.value(), at->second.page.page.value());
   Node& node = at->second;
   node.key = key;
   node.parent = parent;
-  node.page = page;
-  node.num_references = 1;
-  if (parent != nullptr) ++parent->num_children;
+  node.page = {page, SlotId(-1)};
+  node.facts.page = page;
+  node.facts.key = key;
+  node.facts.inserted = node.facts.last_use = now;
+  if (parent == nullptr) return node;
+  node.facts.depth = parent->facts.depth + 1;
+  node.next_sibling = parent->first_child;
+  if (node.next_sibling != nullptr) node.next_sibling->previous_sibling = &node;
+  parent->first_child = &node;
+  ++parent->num_children;
   return node;
 }
 
-void PrefixTree::reference(Node& node) {
-  if (node.num_references == 0) {
-    if (is_evictable(node)) leaves_.erase(&node);
-    --num_unreferenced_;
-  }
+PrefixTree::Node& PrefixTree::insert(const Hash128& key, Node* parent, const PlacedPage& page, uint64_t now,
+                                     bool is_output) {
+  LS_CHECK(parent == nullptr || parent->num_references > 0, "the parent of page {} is not referenced",
+           page.page.value());
+  Node& node = add(key, parent, page.page, now);
+  node.page = page;
+  node.facts.is_output = is_output;
+  node.facts.num_uses = 1;
+  node.num_references = 1;
+  if (parent != nullptr) ++parent->num_device_children;
+  policy_.inserted(node.facts);
+  return node;
+}
+
+PrefixTree::Node& PrefixTree::insert_stored(const Hash128& key, Node* parent, PageId page, uint64_t now) {
+  Node& node = add(key, parent, page, now);
+  set_disk(node, DiskCopy::kStored);
+  policy_.inserted(node.facts);
+  return node;
+}
+
+void PrefixTree::reference(Node& node, uint64_t now) {
+  LS_CHECK(node.is_on_device(), "page {} is read, but not on the device", node.page.page.value());
+  policy_.used(node.facts, now);
+  withdraw(node);
+  if (node.num_references == 0) --num_unreferenced_;
   ++node.num_references;
+  ++node.facts.num_uses;
+  node.facts.last_use = now;
+  offer(node);
 }
 
 void PrefixTree::release(Node& node, uint64_t now) {
   LS_CHECK(node.num_references > 0, "page {} is released more often than referenced", node.page.page.value());
   if (--node.num_references > 0) return;
-  node.last_use = now;
+  withdraw(node);
+  node.facts.last_use = now;
   ++num_unreferenced_;
-  offer_if_evictable(node);
+  offer(node);
 }
 
-void PrefixTree::offer_if_evictable(Node& node) {
-  if (!is_evictable(node)) return;
-  node.score = policy_.score({node.page.page, node.last_use});
-  leaves_.insert(&node);
+void PrefixTree::set_slot(Node& node, SlotId slot) {
+  const bool was_on_device = node.is_on_device(), is_on_device = slot.value() >= 0;
+  LS_CHECK(was_on_device != is_on_device, "page {}: slot {} after slot {}", node.page.page.value(), slot.value(),
+           node.page.slot.value());
+  LS_CHECK(node.num_references == 0 && node.num_device_children == 0,
+           "page {} moves with {} references and {} children on the device", node.page.page.value(),
+           node.num_references, node.num_device_children);
+  LS_CHECK(!is_on_device || node.parent == nullptr || node.parent->is_on_device(), "the parent of page {} is elsewhere",
+           node.page.page.value());
+  withdraw(node);
+  if (node.parent != nullptr) withdraw(*node.parent);
+  node.page.slot = slot;
+  num_unreferenced_ += is_on_device ? 1 : -1;
+  if (node.parent != nullptr) {
+    node.parent->num_device_children += is_on_device ? 1 : -1;
+    offer(*node.parent);
+  }
+  offer(node);
 }
 
-std::optional<PlacedPage> PrefixTree::evict() {
-  if (leaves_.empty()) return std::nullopt;
-  return remove(**leaves_.begin());
+void PrefixTree::set_page(Node& node, const PlacedPage& page) {
+  set_slot(node, page.slot);
+  withdraw(node);
+  node.page = page;
+  node.facts.page = page.page;
+  offer(node);
 }
 
-PlacedPage PrefixTree::remove(Node& node) {
-  const PlacedPage page = node.page;
-  LS_CHECK(is_evictable(node), "page {} has {} references and {} children", page.page.value(), node.num_references,
-           node.num_children);
-  leaves_.erase(&node);
-  --num_unreferenced_;
-  Node* parent = node.parent;
+void PrefixTree::set_host_slot(Node& node, SlotId slot) {
+  const bool was_on_host = node.is_on_host(), is_on_host = slot.value() >= 0;
+  LS_CHECK(was_on_host != is_on_host, "page {}: host slot {} after {}", node.page.page.value(), slot.value(),
+           node.host_slot.value());
+  withdraw(node);
+  if (node.parent != nullptr) withdraw(*node.parent);
+  node.host_slot = slot;
+  if (!is_on_host) node.fetch = node.host_fill = 0;
+  if (node.parent != nullptr) {
+    node.parent->num_host_children += is_on_host ? 1 : -1;
+    offer(*node.parent);
+  }
+  offer(node);
+}
+
+void PrefixTree::set_fetch(Node& node, uint64_t transfer) {
+  withdraw(node);
+  node.fetch = transfer;
+  offer(node);
+}
+
+void PrefixTree::set_disk(Node& node, DiskCopy copy) {
+  num_stored_ += (copy == DiskCopy::kStored ? 1 : 0) - (node.disk == DiskCopy::kStored ? 1 : 0);
+  node.disk = copy;
+}
+
+void PrefixTree::touch(Node& node, uint64_t now) {
+  withdraw(node);
+  node.facts.last_use = now;
+  offer(node);
+}
+
+void PrefixTree::remove(Node& node, uint64_t now) {
+  const int64_t page = node.page.page.value();
+  LS_CHECK(node.num_references == 0 && node.num_children == 0, "page {} has {} references and {} children", page,
+           node.num_references, node.num_children);
+  LS_CHECK(!node.is_present(), "page {} is forgotten and has copies", page);
+  policy_.evicted(node.facts, now);
+  if (node.previous_sibling != nullptr) node.previous_sibling->next_sibling = node.next_sibling;
+  if (node.next_sibling != nullptr) node.next_sibling->previous_sibling = node.previous_sibling;
+  if (node.parent != nullptr) {
+    if (node.parent->first_child == &node) node.parent->first_child = node.next_sibling;
+    --node.parent->num_children;
+  }
   nodes_.erase(nodes_.find(node.key));
-  if (parent != nullptr) {
-    --parent->num_children;
-    offer_if_evictable(*parent);
-  }
-  return page;
 }
 
-std::vector<const PrefixTree::Node*> PrefixTree::checked_nodes() const {
-  std::vector<const Node*> nodes;
-  std::unordered_map<const Node*, int64_t> num_children;
-  int64_t num_unreferenced = 0, num_evictable = 0;
-  for (const auto& [key, node] : nodes_) {
-    nodes.push_back(&node);
-    if (node.parent != nullptr) {
-      const auto parent = nodes_.find(node.parent->key);
-      LS_CHECK(parent != nodes_.end() && &parent->second == node.parent, "page {}: its parent is not cached",
-               node.page.page.value());
-      LS_CHECK(node.num_references == 0 || node.parent->num_references > 0, "page {}: its parent is not referenced",
-               node.page.page.value());
-      ++num_children[node.parent];
-    }
-    if (node.num_references == 0) ++num_unreferenced;
-    if (is_evictable(node)) ++num_evictable;
+PageFacts PrefixTree::facts_of(const Node& node) const {
+  PageFacts facts = node.facts;
+  facts.next_use = readers_.next_use(node.key);
+  return facts;
+}
+
+uint64_t PrefixTree::score(const Node& node) const { return policy_.score(facts_of(node)); }
+
+void PrefixTree::withdraw(Node& node) {
+  if (is_device_leaf(node)) device_leaves_.erase(&node);
+  if (is_host_leaf(node)) host_leaves_.erase(&node);
+}
+
+void PrefixTree::offer(Node& node) {
+  const bool on_device = is_device_leaf(node), on_host = is_host_leaf(node);
+  if (!on_device && !on_host) return;
+  const uint64_t worth = score(node);
+  if (on_device) {
+    node.device_score = worth;
+    device_leaves_.insert(&node);
   }
+  if (on_host) {
+    node.host_score = worth;
+    host_leaves_.insert(&node);
+  }
+}
+
+void PrefixTree::refresh(const Hash128& key) {
+  if (Node* node = find(key)) {
+    withdraw(*node);
+    offer(*node);
+  }
+}
+
+void PrefixTree::refresh_all() {
+  const std::vector<Node*> device(device_leaves_.begin(), device_leaves_.end());
+  const std::vector<Node*> host(host_leaves_.begin(), host_leaves_.end());
+  device_leaves_.clear();
+  host_leaves_.clear();
+  for (Node* node : device) offer(*node);
+  for (Node* node : host) {
+    if (!is_device_leaf(*node)) offer(*node);
+  }
+}
+
+PrefixTree::Node* PrefixTree::host_victim(const Node* below) const {
+  const auto is_above = [below](const Node* node) {
+    const Node* at = below;
+    while (at != nullptr && at->facts.depth > node->facts.depth) at = at->parent;
+    return at == node;
+  };
+  for (Node* node : host_leaves_) {
+    if (below == nullptr || node->is_on_device() || !is_above(node)) return node;
+  }
+  return nullptr;
+}
+
+std::vector<PrefixTree::Node*> PrefixTree::next_device_victims(int64_t count) const {
+  std::vector<Node*> victims;
+  for (Node* node : device_leaves_) {
+    if (static_cast<int64_t>(victims.size()) >= count) break;
+    victims.push_back(node);
+  }
+  return victims;
+}
+
+std::vector<PrefixTree::Node*> PrefixTree::nodes() {
+  std::vector<Node*> nodes;
+  for (auto& [key, node] : nodes_) nodes.push_back(&node);
   std::sort(nodes.begin(), nodes.end(), [](const Node* a, const Node* b) { return a->page.page < b->page.page; });
-  for (const Node* node : nodes) {
-    LS_CHECK(node->num_children == num_children[node], "page {}: {} children, counted {}", node->page.page.value(),
-             num_children[node], node->num_children);
-  }
-  LS_CHECK(num_unreferenced == num_unreferenced_, "{} pages are unreferenced, counted {}", num_unreferenced,
-           num_unreferenced_);
-  LS_CHECK(num_evictable == static_cast<int64_t>(leaves_.size()), "{} leaves are evictable, offered {}", num_evictable,
-           leaves_.size());
   return nodes;
 }
 

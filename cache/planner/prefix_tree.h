@@ -1,12 +1,14 @@
-// The cached pages: sealed pages found by what they hold, shared by reference count, evicted leaf by leaf.
+// The cached pages: sealed pages found by what they hold, shared by reference count, in one or several tiers.
 //
 // A page's key is the chained hash of its token ids and its parent's key, so that a key stands for the whole prefix.
-// Invariants: a page is in the tree only with all pages before it; a referenced page's ancestors are referenced. So
-// presence and references along a chain of keys are a prefix each, and what nobody references can be evicted, leaves
-// first, down to nothing. Not thread-safe.
+// Invariants: a page is in the tree only with all pages before it; on the device only with all pages before it on the
+// device; a referenced page and its ancestors are on the device and referenced. So presence, presence on the device and
+// references along a chain of keys are a prefix each, and what nobody references can leave, leaves of a tier first,
+// down to nothing. Only bookkeeping: who gives slots and writes plans is cache/planner/tiers.cpp. Not thread-safe.
 #pragma once
 
 #include "cache/planner/page_pool.h"
+#include "cache/planner/planned_readers.h"
 #include "cache/policy/eviction_policy.h"
 #include "core/hash.h"
 
@@ -23,60 +25,114 @@ namespace lockstep {
 /// Key of the page that holds `tokens` behind the page (or root) with key `parent`.
 Hash128 page_key(const Hash128& parent, std::span<const TokenId> tokens);
 
+/// What the disk store has of a page.
+enum class DiskCopy : uint8_t { kNone, kWriting, kStored };
+
 class PrefixTree {
  public:
   struct Node {
     Hash128 key;
     Node* parent = nullptr;  // nullptr: first page of its chain
-    PlacedPage page;
-    int64_t num_children = 0;
+    Node *first_child = nullptr, *next_sibling = nullptr, *previous_sibling = nullptr;
+    PlacedPage page;  // slot -1: not on the device
+    SlotId host_slot{-1};
+    DiskCopy disk = DiskCopy::kNone;
+    uint64_t fetch = 0;       // the transfer from disk that fills the host slot; 0 = none is under way
+    uint64_t host_fill = 0;   // the transfer from the device that filled the host slot; 0 = none
+    uint64_t disk_write = 0;  // the transfer that wrote the disk copy; 0 = an earlier job did
+    int64_t num_children = 0, num_device_children = 0, num_host_children = 0;
     int64_t num_references = 0;
-    uint64_t last_use = 0;
-    uint64_t score = 0;  // of an evictable leaf
+    PageFacts facts;
+    uint64_t device_score = 0, host_score = 0;  // of an evictable leaf
+
+    bool is_on_device() const { return page.slot.value() >= 0; }
+    bool is_on_host() const { return host_slot.value() >= 0; }
+    bool is_present() const { return is_on_device() || is_on_host() || disk != DiskCopy::kNone; }
   };
 
-  /// `policy` must outlive the tree.
-  explicit PrefixTree(const EvictionPolicy& policy) : policy_(policy) {}
+  /// `policy` and `readers` must outlive the tree.
+  PrefixTree(EvictionPolicy& policy, const PlannedReaders& readers) : policy_(policy), readers_(readers) {}
 
-  /// nullptr where the page is not cached. Nodes stay where they are until they are evicted.
+  /// nullptr where the page is not cached. Nodes stay where they are until they are removed.
   Node* find(const Hash128& key);
-  /// How many of the chain's first pages are cached. O(log n).
+  /// How many of the chain's first pages are cached, in any tier. O(log n).
   int64_t num_cached(std::span<const Hash128> chain);
-  /// Adds a sealed page, referenced once. `parent` must be referenced, the key new.
-  Node& insert(const Hash128& key, Node* parent, const PlacedPage& page);
-  void reference(Node& node);
+  /// How many of the chain's first pages are on the device. O(log n).
+  int64_t num_on_device(std::span<const Hash128> chain);
+
+  /// Adds a sealed page on the device, referenced once. `parent` must be referenced, the key new. `now`: the clock.
+  Node& insert(const Hash128& key, Node* parent, const PlacedPage& page, uint64_t now, bool is_output);
+  /// Adds a page that only the disk store has.
+  Node& insert_stored(const Hash128& key, Node* parent, PageId page, uint64_t now);
+  /// One more reader. `now`: the clock; the policy learns of the use.
+  void reference(Node& node, uint64_t now);
   /// `now` is remembered as the last use when this was the last reference.
   void release(Node& node, uint64_t now);
-  /// Removes the evictable leaf that is worth least; nothing when every cached page is referenced.
-  std::optional<PlacedPage> evict();
-  /// Removes this leaf, which nobody references.
-  PlacedPage remove(Node& node);
+
+  /// A copy comes to a tier or leaves it. On the device only as the invariants allow. set_slot(node, {-1}): leaves.
+  void set_slot(Node& node, SlotId slot);
+  void set_page(Node& node, const PlacedPage& page);
+  void set_host_slot(Node& node, SlotId slot);
+  void set_fetch(Node& node, uint64_t transfer);
+  void set_disk(Node& node, DiskCopy copy);
+  /// Counts as used now, though nobody reads it yet.
+  void touch(Node& node, uint64_t now);
+  /// Forgets the page: it has no children, no references, and no copies any more.
+  void remove(Node& node, uint64_t now);
+
+  /// The evictable page of the tier that is worth least; nullptr when there is none. In the host tier copies of pages
+  /// that the device has too come first.
+  Node* device_victim() const { return device_leaves_.empty() ? nullptr : *device_leaves_.begin(); }
+  /// Passes over pages that are not on the device and that `below`, if there is one, hangs from.
+  Node* host_victim(const Node* below = nullptr) const;
+  /// Up to `count` pages in the order in which they would leave the device.
+  std::vector<Node*> next_device_victims(int64_t count) const;
+  /// What the page is worth now.
+  uint64_t score(const Node& node) const;
+  /// The page's planned readers changed.
+  void refresh(const Hash128& key);
+  void refresh_all();
 
   /// Single flight: marks a page as being computed in the plan under construction.
   void claim(const Hash128& key) { claims_.insert(key); }
   bool is_claimed(const Hash128& key) const { return claims_.contains(key); }
   void clear_claims() { claims_.clear(); }
 
+  /// Pages that the disk has.
+  int64_t num_stored() const { return num_stored_; }
   int64_t num_pages() const { return static_cast<int64_t>(nodes_.size()); }
-  /// Pages that evict() can return one after the other.
+  /// Pages on the device that device_victim() can name one after the other.
   int64_t num_unreferenced() const { return num_unreferenced_; }
   /// All nodes by page id, and a recount of everything above; throws Error if a count is wrong. For tests.
   std::vector<const Node*> checked_nodes() const;
+  /// All nodes by page id.
+  std::vector<Node*> nodes();
 
  private:
-  struct WorthLess {
-    bool operator()(const Node* a, const Node* b) const {
-      return a->score != b->score ? a->score < b->score : a->page.page > b->page.page;
-    }
+  struct DeviceOrder {
+    bool operator()(const Node* a, const Node* b) const;
   };
-  static bool is_evictable(const Node& node) { return node.num_references == 0 && node.num_children == 0; }
-  void offer_if_evictable(Node& node);
+  struct HostOrder {
+    bool operator()(const Node* a, const Node* b) const;
+  };
+  static bool is_device_leaf(const Node& node) {
+    return node.is_on_device() && node.num_references == 0 && node.num_device_children == 0;
+  }
+  static bool is_host_leaf(const Node& node) {
+    return node.is_on_host() && node.fetch == 0 && node.num_host_children == 0;
+  }
+  PageFacts facts_of(const Node& node) const;
+  Node& add(const Hash128& key, Node* parent, PageId page, uint64_t now);
+  void withdraw(Node& node);
+  void offer(Node& node);
 
-  const EvictionPolicy& policy_;
+  EvictionPolicy& policy_;
+  const PlannedReaders& readers_;
   std::unordered_map<Hash128, Node> nodes_;
-  std::set<Node*, WorthLess> leaves_;  // the evictable ones
+  std::set<Node*, DeviceOrder> device_leaves_;
+  std::set<Node*, HostOrder> host_leaves_;
   std::unordered_set<Hash128> claims_;
-  int64_t num_unreferenced_ = 0;
+  int64_t num_unreferenced_ = 0, num_stored_ = 0;
 };
 
 }  // namespace lockstep

@@ -1,8 +1,9 @@
 // One step: decode rows, then prompt chunks, then new sequences.
 //
-// Why a plan is never empty. Only rows of the same plan hold claims, and a plan without rows has its whole budget, so
-// only missing pages can keep the oldest running sequence from a row. It takes them from all younger ones; alone, it
-// fits by the check of add(). With nothing running, the first waiting sequence is admitted for the same reason.
+// Why a plan is empty only while something comes from the disk. Only rows of the same plan hold claims, and a plan
+// without rows has its whole budget, so only missing pages can keep the first running sequence from a row. It takes
+// them from all younger ones; alone, it fits by the check of add(). With nothing running, the first waiting sequence is
+// admitted for the same reason. What comes from the disk needs a host slot: there is one, or all are being filled.
 #include "cache/planner/impl.h"
 #include "core/error.h"
 
@@ -13,7 +14,7 @@ namespace lockstep {
 StepPlan Planner::Impl::plan() {
   LS_CHECK(!sequences.empty(), "a plan was asked for without sequences");
   LS_CHECK(!unresolved, "the tokens of plan {} were not told", *unresolved);
-  std::optional<StepPlan> plan = make_plan();
+  std::optional<StepPlan> plan = make_plan(/*may_wait=*/true);
   LS_CHECK(plan.has_value(), "plan {} is empty with {} running and {} waiting sequences", next_number, running.size(),
            waiting.size());
   open_plan_is_ahead = false;
@@ -22,21 +23,27 @@ StepPlan Planner::Impl::plan() {
 
 std::optional<StepPlan> Planner::Impl::plan_ahead() {
   LS_CHECK(unresolved.has_value(), "plan {} is made ahead of nothing", next_number);
-  std::optional<StepPlan> plan = make_plan();
+  std::optional<StepPlan> plan = make_plan(/*may_wait=*/false);
   if (plan) open_plan_is_ahead = true;
   return plan;
 }
 
 // Without rows nothing is handed out: page operations so far go with the next plan.
-std::optional<StepPlan> Planner::Impl::make_plan() {
+std::optional<StepPlan> Planner::Impl::make_plan(bool may_wait) {
   LS_CHECK(!plan_is_open, "plan {} was not committed", next_number - 1);
   Step step;
   step.tokens_left = config.max_step_tokens;
   step.plan.rows.reserve(running.size());
+  step.plan.confirms = !promoted.empty();  // for a plan that was not handed out
+  is_waiting_for_disk = false;
+  order_queue();
+  take_arrived(step);
   schedule_decodes(step);
   schedule_prompts(step);
   admit(step);
-  if (step.plan.rows.empty()) {
+  fetch_ahead();
+  copy_ahead();
+  if (step.plan.rows.empty() && !(may_wait && is_waiting_for_disk)) {
     update_gauges();
     return std::nullopt;
   }
@@ -47,6 +54,13 @@ std::optional<StepPlan> Planner::Impl::make_plan() {
   ++stats.steps;
   update_gauges();
   return std::move(step.plan);
+}
+
+// Pages from the disk go on to the device before anything else can push them out of the host again.
+void Planner::Impl::take_arrived(Step& step) {
+  for (SequenceState* sequence : running) {
+    if (sequence->is_loading) adopt_cached_pages(step, *sequence, /*may_preempt=*/false);
+  }
 }
 
 // Oldest first, so that a victim, the youngest, never has a row yet. The bound is read anew: preemption shortens it.
@@ -71,19 +85,23 @@ void Planner::Impl::schedule_prompts(Step& step) {
 
 void Planner::Impl::schedule_chunk(Step& step, SequenceState& sequence) {
   const int64_t page_tokens = config.page_tokens;
-  adopt_cached_pages(sequence);
+  // A row that decodes ends by itself and gives its pages back: only an empty plan is worth a preemption.
+  const bool may_preempt = step.plan.rows.empty();
+  if (!adopt_cached_pages(step, sequence, may_preempt)) return;
   int64_t end = chunk_end(sequence.num_computed, sequence.num_known(), step.tokens_left);
   if (end <= sequence.num_computed) return;
+  // Two that waited for a cached page which was void want the same: one computes it. One that scores its prompt
+  // computes what others compute or have computed; commit() keeps one of the pages.
+  const bool scores = sequence.num_scored < sequence.score_end;
+  const auto first_page = static_cast<size_t>(sequence.num_computed / page_tokens);
+  const auto wanted = sequence.page_keys(end / page_tokens, page_tokens).subspan(first_page);
+  if (!scores && !wanted.empty() && tree.is_claimed(wanted.front())) return;
 
-  // A row that decodes ends by itself and gives its pages back: only an empty plan is worth a preemption.
-  grow(sequence, pages_for(end), /*may_preempt=*/step.plan.rows.empty());
+  grow(sequence, pages_for(end), may_preempt);
   end = std::min(end, sequence.num_pages() * page_tokens);
   if (end <= sequence.num_computed) return;
-  // Running sequences never want the same page: the later one was admitted when the page was neither cached nor
-  // claimed, and whatever kept the earlier one from a row then (budget, pages) kept the later one from starting. Only
-  // one that scores its prompt computes what others compute or have computed; commit() keeps one of the pages.
   const auto keys = sequence.page_keys(end / page_tokens, page_tokens);
-  for (const Hash128& key : keys.subspan(static_cast<size_t>(sequence.num_computed / page_tokens))) tree.claim(key);
+  for (const Hash128& key : keys.subspan(first_page)) tree.claim(key);
   add_row(step, sequence, end);
 }
 
@@ -91,20 +109,6 @@ int64_t Planner::Impl::chunk_end(int64_t first, int64_t num_known, int64_t token
   const int64_t longest = config.prefill_chunk > 0 ? std::min(tokens_left, config.prefill_chunk) : tokens_left;
   if (num_known - first <= longest) return num_known;
   return (first + longest) / config.page_tokens * config.page_tokens;
-}
-
-void Planner::Impl::adopt_cached_pages(SequenceState& sequence) {
-  const auto keys = sequence.page_keys(shareable_pages(sequence), config.page_tokens);
-  while (sequence.num_pages() < static_cast<int64_t>(keys.size())) {
-    PrefixTree::Node* node = tree.find(keys[static_cast<size_t>(sequence.num_pages())]);
-    if (node == nullptr) return;
-    tree.reference(*node);
-    sequence.add_cached_page(*node, config.page_tokens);
-    if (!sequence.was_preempted) {
-      sequence.cached_prompt_tokens += config.page_tokens;
-      stats.cached_prompt_tokens += config.page_tokens;
-    }
-  }
 }
 
 void Planner::Impl::add_row(Step& step, SequenceState& sequence, int64_t end) {

@@ -13,6 +13,7 @@ namespace lockstep {
 
 struct SequenceState {
   SequenceId id;
+  uint64_t place = 0;           // its order among all sequences: the queue's, and who gives way to whom
   std::vector<TokenId> tokens;  // all known ones: the prompt, then what was sampled; perhaps kUnknownToken behind them
   int64_t num_prompt_tokens = 0;
   int64_t max_new_tokens = 0;
@@ -27,7 +28,9 @@ struct SequenceState {
   std::vector<PlacedPage> open;
   std::vector<PageId> pages;  // cached, then open: the page table of rows
 
-  std::vector<Hash128> keys;  // of the first full pages of `tokens`, as many as were asked for
+  std::vector<Hash128> keys;                   // of the first full pages of `tokens`, as many as were asked for
+  int64_t planned_begin = 0, planned_end = 0;  // pages [begin, end) that it is known to read or compute yet
+  bool is_loading = false;                     // waits for cached pages on their way from the disk
   bool was_admitted = false;
   bool was_preempted = false;
   int64_t cached_prompt_tokens = 0;

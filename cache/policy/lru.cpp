@@ -2,6 +2,6 @@
 
 namespace lockstep {
 
-uint64_t LruPolicy::score(const LeafHistory& leaf) const { return leaf.last_use; }
+uint64_t LruPolicy::score(const PageFacts& page) const { return page.last_use; }
 
 }  // namespace lockstep

@@ -7,7 +7,7 @@ namespace lockstep {
 
 class LruPolicy : public EvictionPolicy {
  public:
-  uint64_t score(const LeafHistory& leaf) const override;
+  uint64_t score(const PageFacts& page) const override;
 };
 
 }  // namespace lockstep

@@ -8,7 +8,7 @@ packages=(
   openmpi-bin libopenmpi-dev
   libboost-program-options-dev libfmt-dev libspdlog-dev nlohmann-json3-dev
   libpcre2-dev libutf8proc-dev libsentencepiece-dev libxxhash-dev
-  zlib1g-dev libzstd-dev libhwloc-dev
+  zlib1g-dev libzstd-dev libhwloc-dev liburing-dev prometheus-cpp-dev
   libgtest-dev libboost-context-dev
 )
 

@@ -35,6 +35,7 @@ const lockstep::CudaCoreApi lockstep_cuda_core = {
     .deallocate_pinned = lockstep::cuda::deallocate_pinned,
     .make_stream = lockstep::cuda::make_stream,
     .copy_async = lockstep::cuda::copy_async,
+    .copy_2d_async = lockstep::cuda::copy_2d_async,
     .capture = lockstep::cuda::capture,
     .make_timed_marks = lockstep::cuda::make_timed_marks,
     .range_push = lockstep::cuda::range_push,

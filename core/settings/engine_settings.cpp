@@ -24,6 +24,7 @@ void require_one_of(std::string_view key, std::string_view value, std::initializ
 }
 
 constexpr int64_t kMostTokens = int64_t{1} << 40;
+constexpr int64_t kMostBytes = int64_t{1} << 60;
 
 }  // namespace
 
@@ -45,15 +46,45 @@ void CacheSettings::add_to(OptionSet& options) {
   options.group("KV cache");
   options.add("cache.device_tokens", &device_tokens,
               "tokens whose keys and values the device holds, over all sequences; 0 = auto, from free memory");
+  options.add("cache.device_bytes", &device_bytes, "the same in bytes of a rank; 0 = as cache.device_tokens says");
+  options.add(
+      "cache.host_tokens", &host_tokens,
+      "tokens that a rank keeps in host memory when they leave the device; 0 = none, -1 = auto: on GPUs half of "
+      "the host memory that is free, on the CPU none");
+  options.add("cache.host_bytes", &host_bytes, "the same in bytes of a rank; 0 = as cache.host_tokens says");
+  options.add("cache.disk_dir", &disk_dir,
+              "directory on a local disk for pages that leave host memory, shared with other jobs and later runs "
+              "(docs/disk-store.md); none without it");
+  options.add("cache.disk_bytes", &disk_bytes,
+              "most bytes of that directory, over all ranks and jobs; 0 = half of what is free on its file system");
+  options.add("cache.disk_io", &disk_io, "auto, uring, pread or mmap");
+  options.add("cache.persist", &persist, "in the end, copy cached pages of prompts to the disk, for later jobs");
   options.add("cache.page_tokens", &page_tokens, "tokens of a page, 8 to 1024");
-  options.add("cache.policy", &policy, "which cached page leaves first: lru (least recently used)");
+  options.add("cache.policy", &policy,
+              "which cached page leaves first: adaptive (by the known next use), lru, lfu, fifo, compressed "
+              "(docs/policies.md); results do not depend on it");
   options.add("cache.share_prefixes", &share_prefixes, "compute equal beginnings of prompts once");
+  options.add("cache.load_or_recompute", &load_or_recompute,
+              "auto: a tier from which pages come slower than they are computed, as measured at start, is left out; "
+              "load: every tier is used");
 }
 
 void CacheSettings::validate() const {
   require_range("cache.device_tokens", device_tokens, 0, kMostTokens);
   require_range("cache.page_tokens", page_tokens, 8, 1024);
-  require_one_of("cache.policy", policy, {"lru"});
+  require_range("cache.device_bytes", device_bytes, 0, kMostBytes);
+  require_range("cache.host_tokens", host_tokens, -1, kMostTokens);
+  require_range("cache.host_bytes", host_bytes, 0, kMostBytes);
+  require_range("cache.disk_bytes", disk_bytes, 0, kMostBytes);
+  LS_REQUIRE(ConfigError, device_bytes == 0 || device_tokens == 0,
+             "cache.device_tokens = {} and cache.device_bytes = {}: give one of them", device_tokens, device_bytes);
+  LS_REQUIRE(ConfigError, host_bytes == 0 || host_tokens == -1,
+             "cache.host_tokens = {} and cache.host_bytes = {}: give one of them", host_tokens, host_bytes);
+  LS_REQUIRE(ConfigError, disk_bytes == 0 || !disk_dir.empty(), "cache.disk_bytes = {}: give cache.disk_dir too",
+             disk_bytes);
+  require_one_of("cache.disk_io", disk_io, {"auto", "uring", "pread", "mmap"});
+  require_one_of("cache.policy", policy, {"adaptive", "lru", "lfu", "fifo", "compressed"});
+  require_one_of("cache.load_or_recompute", load_or_recompute, {"auto", "load"});
 }
 
 void ScheduleSettings::add_to(OptionSet& options) {
@@ -63,15 +94,34 @@ void ScheduleSettings::add_to(OptionSet& options) {
   options.add("schedule.max_sequences", &max_sequences, "most sequences in one step, 1 to 65536");
   options.add("schedule.prefill_chunk", &prefill_chunk,
               "most prompt tokens of one sequence in one step, a multiple of the page; 0 = up to max_step_tokens");
+  options.add("schedule.order", &order,
+              "input, or reuse: requests with equal beginnings one after the other, as far as they are known "
+              "(--window); results do not depend on it");
 }
 
 void ScheduleSettings::validate(const CacheSettings& cache) const {
+  require_one_of("schedule.order", order, {"input", "reuse"});
   require_range("schedule.max_step_tokens", max_step_tokens, cache.page_tokens, int64_t{1} << 20);
   require_range("schedule.max_sequences", max_sequences, 1, 65536);
   require_range("schedule.prefill_chunk", prefill_chunk, 0, int64_t{1} << 20);
   LS_REQUIRE(ConfigError, prefill_chunk % cache.page_tokens == 0,
              "schedule.prefill_chunk = {}: accepted are multiples of cache.page_tokens = {}", prefill_chunk,
              cache.page_tokens);
+}
+
+void TransferSettings::add_to(OptionSet& options) {
+  options.group("Transfers between the cache's tiers");
+  options.add("transfer.workers", &workers, "threads of a rank that copy pages and take checksums, 1 to 64");
+  options.add("transfer.timeout_ms", &timeout_ms, "milliseconds after which a transfer has failed, 1 and more");
+  options.add("inject", &inject,
+              "faults on purpose, for tests: KIND[:rank=R][:nth=N|:every=N|:probability=P][:seed=S][:ms=D][:step=N], "
+              "joined by commas; KIND is host_copy, bit_flip, disk_read, disk_write, enospc, timeout, vanish, delay or "
+              "diverge");
+}
+
+void TransferSettings::validate() const {
+  require_range("transfer.workers", workers, 1, 64);
+  require_range("transfer.timeout_ms", timeout_ms, 1, int64_t{1} << 31);
 }
 
 void RuntimeSettings::add_to(OptionSet& options) {
@@ -128,6 +178,7 @@ void EngineSettings::add_to(OptionSet& options) {
   runtime.add_to(options);
   cache.add_to(options);
   schedule.add_to(options);
+  transfer.add_to(options);
 }
 
 void EngineSettings::validate() const {
@@ -135,6 +186,7 @@ void EngineSettings::validate() const {
   runtime.validate();
   cache.validate();
   schedule.validate(cache);
+  transfer.validate();
 }
 
 }  // namespace lockstep

@@ -21,11 +21,20 @@ struct ModelSettings {
   void validate() const;
 };
 
+/// Capacities are a rank's, in tokens or in bytes.
 struct CacheSettings {
   int64_t device_tokens = 0;  // 0 = auto
+  int64_t device_bytes = 0;   // 0 = as device_tokens says
+  int64_t host_tokens = -1;   // -1 = auto, 0 = none
+  int64_t host_bytes = 0;     // 0 = as host_tokens says
+  std::string disk_dir;       // "" = no disk tier
+  int64_t disk_bytes = 0;     // of the directory; 0 = auto
+  std::string disk_io = "auto";
+  bool persist = true;
   int64_t page_tokens = 64;
-  std::string policy = "lru";
+  std::string policy = "adaptive";
   bool share_prefixes = true;
+  std::string load_or_recompute = "auto";
 
   void add_to(OptionSet& options);
   void validate() const;
@@ -35,9 +44,20 @@ struct ScheduleSettings {
   int64_t max_step_tokens = 512;
   int64_t max_sequences = 64;
   int64_t prefill_chunk = 0;  // 0 = bounded by max_step_tokens only
+  std::string order = "input";
 
   void add_to(OptionSet& options);
   void validate(const CacheSettings& cache) const;
+};
+
+/// Copies of pages between tiers.
+struct TransferSettings {
+  int64_t workers = 2;
+  int64_t timeout_ms = 30'000;
+  std::string inject;  // faults on purpose; "" = none
+
+  void add_to(OptionSet& options);
+  void validate() const;
 };
 
 struct RuntimeSettings {
@@ -70,6 +90,7 @@ struct EngineSettings {
   ModelSettings model;
   CacheSettings cache;
   ScheduleSettings schedule;
+  TransferSettings transfer;
   RuntimeSettings runtime;
   TraceSettings trace;
 

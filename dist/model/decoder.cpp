@@ -36,7 +36,7 @@ KvLayout Decoder::kv_layout(int64_t page_tokens) const {
           .dtype = dtype_};
 }
 
-TensorView Decoder::forward(const ForwardBatch& batch, const KvPages& pages) {
+TensorView Decoder::forward(const ForwardBatch& batch, const KvPages& pages, const LayerGate& gate) {
   const int64_t tokens = batch.num_tokens();
   LS_REQUIRE(ShapeError, tokens <= activations_.max_tokens(), "a step of {} tokens; the activation arena holds {}",
              tokens, activations_.max_tokens());
@@ -47,6 +47,7 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvPages& pages) {
   for (size_t layer = 0; layer < weights_.layers.size(); ++layer) {
     const LayerWeights& weights = weights_.layers[layer];
     const auto span = StreamSpan::of_layer(context_.tracer, context_.stream, static_cast<int64_t>(layer));
+    if (gate) gate(static_cast<int64_t>(layer));
     attention(weights, static_cast<int64_t>(layer), batch, pages);
     const bool is_last = layer + 1 == weights_.layers.size();
     feed_forward(weights, tokens, is_last ? weights_.final_norm.view : weights_.layers[layer + 1].input_norm.view);

@@ -15,6 +15,9 @@
 #include "kernels/paged_attention.h"
 #include "kernels/rope.h"
 
+#include <cstdint>
+#include <functional>
+
 namespace lockstep {
 
 /// One rank's part of a model. Not thread-safe.
@@ -28,10 +31,13 @@ class Decoder {
   /// Layout of the KV pages that forward() reads and writes.
   KvLayout kv_layout(int64_t page_tokens) const;
 
+  /// Called with the layer before its attention touches the pages.
+  using LayerGate = std::function<void(int64_t)>;
+
   /// Computes the batch, storing its keys and values in `pages`.
   /// Returns: logits(batch.logit_tokens()).
   /// Ranks:   collective; every rank of the group calls with the same batch. Throws: ShapeError, CommError.
-  TensorView forward(const ForwardBatch& batch, const KvPages& pages);
+  TensorView forward(const ForwardBatch& batch, const KvPages& pages, const LayerGate& gate = {});
 
   /// Logits of some tokens [k] I32 of the last forward(), by ascending index, each once. The caller bounds their
   /// number, and by it the memory. Returns: this rank's part [tokens.size(), local vocabulary] F32, contiguous, valid

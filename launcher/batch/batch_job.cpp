@@ -31,25 +31,34 @@ std::string broadcast_text(Communicator& world, const std::string& text) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// For reuse, as many as are ordered within a few milliseconds.
+int64_t window_of(const Session& session, const JobSettings& settings) {
+  constexpr int64_t kReuseWindow = 4096;
+  const EngineConfig& engine = session.sizing().engine;
+  if (settings.window > 0) return settings.window;
+  return engine.order == ScheduleOrder::kReuse ? std::max(kReuseWindow, 2 * engine.max_sequences)
+                                               : 2 * engine.max_sequences;
+}
+
 }  // namespace
 
 BatchJob::BatchJob(Session& session, const JobSettings& settings, std::unique_ptr<WorkCounter> counter,
-                   std::unique_ptr<Mailbox> mailbox)
+                   std::unique_ptr<Mailbox> mailbox, MetricsExporter* metrics)
     : session_(session),
       settings_(settings),
       counter_(std::move(counter)),
       mailbox_(std::move(mailbox)),
       stop_(*counter_),
       model_name_(std::filesystem::weakly_canonical(session.settings().model.path).filename().string()) {
-  open_files();
+  open_files(metrics);
 }
 
-void BatchJob::open_files() {
+void BatchJob::open_files(MetricsExporter* metrics) {
   Communicator& world = session_.world();
   std::string input_file;
   run_phase(world, kExitFailure, [&] {
     if (!session_.is_root()) return;
-    store_ = std::make_unique<JobStore>(settings_);
+    store_ = std::make_unique<JobStore>(settings_, metrics);
     input_file = store_->input_file().string();
   });
   input_file = broadcast_text(world, input_file);
@@ -87,6 +96,7 @@ int BatchJob::run() {
   if (session_.topology().is_leader()) {
     lead();
     engine.stop();
+    if (session_.is_root()) store_->set_figures(session_.topology().replica(), figures_of(engine));
   } else {
     engine.follow([&] { stop_.announce(); });
   }
@@ -119,7 +129,7 @@ void BatchJob::lead() {
   const PromptEncoder encoder(*text.tokenizer, model, text.chat_template ? &*text.chat_template : nullptr,
                               session_.sizing().engine.max_sequence, clock_of(chat_date_));
   GenerationLoop loop(
-      session_.engine(), *text.tokenizer, model, encoder, settings_.window,
+      session_.engine(), *text.tokenizer, model, encoder, window_of(session_, settings_),
       {.next =
            [&] {
              const HostSpan span(session_.runtime().context().tracer, "next row");
@@ -140,7 +150,10 @@ void BatchJob::lead() {
   loop.run();
   counts_ = loop.counts();
   if (!session_.is_root())
-    send_row(*mailbox_, {.leader = session_.topology().replica(), .gauges = gauges(), .has_row = false});
+    send_row(*mailbox_, {.leader = session_.topology().replica(),
+                         .gauges = gauges(),
+                         .has_row = false,
+                         .figures = figures_of(session_.engine())});
 }
 
 bool BatchJob::step_done(const GenerationCounts& counts) {
@@ -151,6 +164,7 @@ bool BatchJob::step_done(const GenerationCounts& counts) {
   } else {
     while (receive()) {}
     store_->set_gauges(session_.topology().replica(), gauges());
+    if (store_->wants_figures()) store_->set_figures(session_.topology().replica(), figures_of(session_.engine()));
     store_->show(counts.generated_tokens - finished_generated_tokens_);
   }
   return !stop_.is_stopping();
@@ -161,10 +175,25 @@ LeaderGauges BatchJob::gauges() const {
   return {engine.num_running(), engine.num_waiting(), engine.cache_slots_used()};
 }
 
+std::optional<EngineFigures> BatchJob::figures_if_due() {
+  constexpr std::chrono::seconds kInterval{1};
+  const auto now = std::chrono::steady_clock::now();
+  if (session_.is_root() || now - last_figures_ < kInterval) return std::nullopt;
+  last_figures_ = now;
+  return figures_of(session_.engine());
+}
+
 void BatchJob::deliver(int64_t row, RowKind kind, std::string line, int64_t prompt_tokens, int64_t generated_tokens) {
   const HostSpan span(session_.runtime().context().tracer, session_.is_root() ? "journal" : "send row");
-  const RowMessage message{
-      session_.topology().replica(), gauges(), true, row, kind, prompt_tokens, generated_tokens, std::move(line)};
+  const RowMessage message{session_.topology().replica(),
+                           gauges(),
+                           true,
+                           row,
+                           kind,
+                           prompt_tokens,
+                           generated_tokens,
+                           std::move(line),
+                           figures_if_due()};
   session_.is_root() ? store_->store(message) : send_row(*mailbox_, message);
 }
 
@@ -172,6 +201,7 @@ bool BatchJob::receive() {
   const std::optional<RowMessage> message = receive_row(*mailbox_);
   if (!message) return false;
   store_->set_gauges(message->leader, message->gauges);
+  if (message->figures) store_->set_figures(message->leader, *message->figures);
   if (message->has_row)
     store_->store(*message);
   else

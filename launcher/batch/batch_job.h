@@ -17,6 +17,7 @@
 #include "launcher/session.h"
 
 #include <atomic>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -30,9 +31,10 @@ namespace lockstep {
 class BatchJob {
  public:
   /// Indexes the rows, opens the journal on rank 0, and tells all which rows are finished already.
+  /// `metrics`: of rank 0, to be kept up to date; it outlives the job.
   /// Ranks: collective. Throws: PhaseFailure on every rank.
   BatchJob(Session& session, const JobSettings& settings, std::unique_ptr<WorkCounter> counter,
-           std::unique_ptr<Mailbox> mailbox);
+           std::unique_ptr<Mailbox> mailbox, MetricsExporter* metrics = nullptr);
 
   /// Answers all rows that are not finished, or stops earlier if a signal asks for it.
   /// Ranks: collective; leaders work, the others follow. Returns the signal that stopped the job, 0 if all is done.
@@ -47,11 +49,13 @@ class BatchJob {
   const GenerationCounts& counts() const { return counts_; }
 
  private:
-  void open_files();
+  void open_files(MetricsExporter* metrics);
   void lead();
   bool step_done(const GenerationCounts& counts);
   void deliver(int64_t row, RowKind kind, std::string line, int64_t prompt_tokens, int64_t generated_tokens);
   LeaderGauges gauges() const;
+  /// Another leader's figures, if it has not sent any for a while.
+  std::optional<EngineFigures> figures_if_due();
   /// Rank 0: stores what other leaders have sent. Returns false if there was nothing.
   bool receive();
   void wait_for_other_leaders();
@@ -68,6 +72,7 @@ class BatchJob {
   GenerationCounts counts_;
   std::atomic<uint64_t> looks_ = 0;        // at the state between steps and rows; moves the watchdog
   int64_t finished_generated_tokens_ = 0;  // of this leader's own finished rows
+  std::chrono::steady_clock::time_point last_figures_{};
 
   std::unique_ptr<JobStore> store_;  // rank 0, like all below
   int32_t leaders_done_ = 0;

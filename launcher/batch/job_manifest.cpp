@@ -1,15 +1,9 @@
 #include "launcher/batch/job_manifest.h"
 
-#include "dist/sharding.h"
+#include "launcher/runtime/numerics.h"
 
 namespace lockstep {
 namespace {
-
-// Raised whenever a change makes old and new programs answer with different bytes.
-constexpr const char* kNumericsVersion = "2";
-
-// Tensor parallelism 1, 2, 4 and 8 give the same bits; any other degree has bits of its own.
-std::string summation_order(int32_t tp) { return kSumSegments % tp == 0 ? "8 segments" : fmt::format("tp {}", tp); }
 
 std::string yes_no(bool value) { return value ? "true" : "false"; }
 

@@ -16,6 +16,13 @@ void JobSettings::add_to(OptionSet& options) {
               "option the job cannot be resumed");
   options.add("summary", &summary, "also write the closing summary as JSON to this file");
   options.add("status", &status, "keep the job's state in this file, as JSON, while it runs (for dashboards)");
+  options.add("metrics-file", &metrics_file,
+              "keep the job's metrics in this file, in Prometheus' text format, while it runs (docs/metrics.md)");
+  options.add("metrics-port", &metrics_port,
+              "answer Prometheus at http://<metrics-address>:PORT/metrics on rank 0; 0 = any free port, named in the "
+              "log; -1 = none");
+  options.add("metrics-address", &metrics_address,
+              "IPv4 address to listen on; 0.0.0.0 lets other hosts read, without authentication");
   options.add("chat-template", &chat_template, "Jinja file to use instead of the model's own chat template");
   options.add("chat-date", &chat_date,
               "the day that chat templates are told, as 2026-11-23 [the day the job began, also when it is resumed]");
@@ -31,7 +38,9 @@ void JobSettings::add_to(OptionSet& options) {
   options.add("restart", &restart, "discard what an earlier run of this job left, and replace its output");
   options.add("force-resume", &force_resume,
               "go on although settings changed that change results; says which rows were made under which");
-  options.add("window", &window, "sequences that the scheduler knows ahead [0 = twice schedule.max_sequences]");
+  options.add(
+      "window", &window,
+      "sequences that the scheduler knows ahead [0 = twice schedule.max_sequences; 4096 for schedule.order = reuse]");
   options.add("step-timeout", &step_timeout_seconds,
               "seconds that one step may take before the job ends; 0 = no limit");
   options.add("progress-interval", &progress_seconds, "seconds between progress lines where there is no terminal");
@@ -40,6 +49,11 @@ void JobSettings::add_to(OptionSet& options) {
 void JobSettings::validate() const {
   LS_REQUIRE(ConfigError, !input.empty(), "--input FILE is missing");
   LS_REQUIRE(ConfigError, !output.empty(), "--output FILE is missing");
+  for (const std::string* other : {&input, &output, &errors, &summary, &status})
+    LS_REQUIRE(ConfigError, metrics_file.empty() || metrics_file != *other,
+               "metrics-file = {}: the job has another use for that file", metrics_file);
+  LS_REQUIRE(ConfigError, metrics_port >= -1 && metrics_port <= 65535,
+             "metrics-port = {}: accepted are 0 to 65535, and -1 for none", metrics_port);
   if (!chat_date.empty()) clock_of(chat_date);
   LS_REQUIRE(ConfigError, !(restart && force_resume), "--restart and --force-resume contradict each other: give one");
   LS_REQUIRE(ConfigError, window >= 0, "window = {}: accepted are 0 and more", window);

@@ -14,6 +14,9 @@ struct JobSettings {
   std::string journal;        // beside what the job's own files stand; "" = the output
   std::string summary;        // "" = none
   std::string status;         // "" = none
+  std::string metrics_file;   // "" = none
+  int64_t metrics_port = -1;  // -1 = none, 0 = any free one
+  std::string metrics_address = "127.0.0.1";
   std::string chat_template;  // "" = the model's own
   std::string chat_date;      // "" = the day the job began
   bool ignore_generation_config = false;

@@ -37,13 +37,14 @@ OutputPaths outputs_of(const JobSettings& settings, const fs::path& base) {
 
 }  // namespace
 
-JobStore::JobStore(const JobSettings& settings)
+JobStore::JobStore(const JobSettings& settings, MetricsExporter* metrics)
     : settings_(settings),
       base_(base_of(settings)),
       journal_file_(journal_path(base_)),
       outputs_(outputs_of(settings, base_)),
       input_(settings.input, spool_path(base_), kLockPatience),
-      status_(settings.status) {
+      status_(settings.status),
+      metrics_(metrics) {
   status_.write("loading", {});
 }
 
@@ -92,6 +93,7 @@ std::vector<std::byte> JobStore::finished_rows() const {
 
 void JobStore::start(int64_t num_replicas, int64_t total_pages) {
   replicas_.resize(static_cast<size_t>(num_replicas));
+  figures_.resize(static_cast<size_t>(num_replicas));
   total_pages_ = total_pages;
   progress_.emplace(std::cerr, Progress::Options{.rows_total = num_rows(),
                                                  .rows_resumed = num_resumed(),
@@ -120,6 +122,24 @@ void JobStore::set_gauges(int32_t replica, const LeaderGauges& gauges) {
   replicas_[static_cast<size_t>(replica)] = gauges;
 }
 
+void JobStore::set_figures(int32_t replica, const EngineFigures& figures) {
+  figures_[static_cast<size_t>(replica)] = figures;
+}
+
+bool JobStore::wants_figures() const { return status_.is_due() || (metrics_ && metrics_->is_due()); }
+
+ProgressReport JobStore::report() const {
+  ProgressReport report = progress_->report();
+  report.engines = figures_.front();
+  for (size_t i = 1; i < figures_.size(); ++i) report.engines = report.engines + figures_[i];
+  return report;
+}
+
+void JobStore::write_state(const std::string& state) {
+  status_.write(state, report());
+  if (metrics_) metrics_->write(state, report());
+}
+
 ProgressGauges JobStore::gauges() const {
   ProgressGauges sum{.total_pages = total_pages_};
   for (const LeaderGauges& replica : replicas_) {
@@ -135,20 +155,22 @@ void JobStore::show(int64_t unfinished_tokens) {
   ProgressCounts now = counts_;
   now.generated_tokens += unfinished_tokens;
   progress_->update(now, gauges());
-  status_.update(progress_->report());
+  if (!wants_figures()) return;
+  status_.update(report());
+  if (metrics_) metrics_->update(report());
 }
 
 void JobStore::finish(const std::string& state) {
   journal_->flush();
   progress_->finish(counts_);
-  status_.write(state, progress_->report());
+  write_state(state);
   if (state == "stopped" && !is_resumable()) journal_->remove();
 }
 
 void JobStore::finalize() {
   write_output_files(*journal_, outputs_);
   input_.remove_spool();
-  status_.write("finished", progress_->report());
+  write_state("finished");
 }
 
 }  // namespace lockstep

@@ -10,6 +10,7 @@
 #include "launcher/batch/result_channel.h"
 #include "launcher/batch/row_index.h"
 #include "launcher/batch/status.h"
+#include "launcher/metrics/metrics_exporter.h"
 
 #include <cstddef>
 #include <cstdint>
@@ -21,8 +22,8 @@ namespace lockstep {
 
 class JobStore {
  public:
-  /// Opens the input. Throws IoError, FormatError, ConfigError.
-  explicit JobStore(const JobSettings& settings);
+  /// Opens the input. `metrics`, if there are any, are kept up to date. Throws IoError, FormatError, ConfigError.
+  explicit JobStore(const JobSettings& settings, MetricsExporter* metrics = nullptr);
 
   /// A plain file that every leader can read.
   const std::filesystem::path& input_file() const { return input_.file(); }
@@ -39,6 +40,9 @@ class JobStore {
   /// Keeps a finished row. Throws IoError with advice: what is stored so far stays good.
   void store(const RowMessage& message);
   void set_gauges(int32_t replica, const LeaderGauges& gauges);
+  void set_figures(int32_t replica, const EngineFigures& figures);
+  /// Whether show() would write figures: they need not be brought up to date else.
+  bool wants_figures() const;
   /// Shows the state; `unfinished_tokens` were generated for rows that are not finished. Cheap when nothing is due.
   void show(int64_t unfinished_tokens);
   /// Ends the showing and makes all rows durable. `state`: as StatusFile.
@@ -58,6 +62,8 @@ class JobStore {
 
  private:
   ProgressGauges gauges() const;
+  ProgressReport report() const;
+  void write_state(const std::string& state);
   void describe_opened() const;
 
   const JobSettings& settings_;
@@ -67,8 +73,10 @@ class JobStore {
   std::optional<Journal> journal_;
   std::optional<Progress> progress_;
   StatusFile status_;
+  MetricsExporter* metrics_;
   ProgressCounts counts_;
   std::vector<LeaderGauges> replicas_;
+  std::vector<EngineFigures> figures_;  // by replica
   int64_t total_pages_ = 0;
   int64_t num_failures_told_ = 0;
 };

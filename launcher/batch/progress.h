@@ -2,6 +2,8 @@
 // status.h tells programs the same. Not thread-safe. Only rank 0 has one.
 #pragma once
 
+#include "launcher/metrics/engine_figures.h"
+
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -38,6 +40,8 @@ struct ProgressReport {
   /// Of this run; seconds_left is negative while unknown.
   double seconds = 0.0, seconds_left = -1.0;
   ProgressGauges gauges;
+  /// Of all replicas; those of replicas other than the first are as of their last finished row. Not filled by Progress.
+  EngineFigures engines{};
 };
 
 class Progress {

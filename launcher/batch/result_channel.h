@@ -3,6 +3,7 @@
 
 #include "dist/mailbox.h"
 #include "launcher/batch/journal.h"
+#include "launcher/metrics/engine_figures.h"
 
 #include <cstdint>
 #include <optional>
@@ -25,6 +26,8 @@ struct RowMessage {
   RowKind kind = RowKind::kResult;
   int64_t prompt_tokens = 0, generated_tokens = 0;
   std::string line{};
+  /// Now and then, and with the last message.
+  std::optional<EngineFigures> figures{};
 };
 
 void send_row(Mailbox& mailbox, const RowMessage& message);

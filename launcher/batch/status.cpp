@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "launcher/batch/file.h"
+#include "launcher/metrics/cache_report.h"
 
 #include <array>
 #include <climits>
@@ -15,8 +16,10 @@ namespace lockstep {
 StatusFile::StatusFile(std::filesystem::path path, std::chrono::milliseconds interval)
     : path_(std::move(path)), interval_(interval), last_write_(Clock::now() - interval) {}
 
+bool StatusFile::is_due(Clock::time_point now) const { return !path_.empty() && now - last_write_ >= interval_; }
+
 void StatusFile::update(const ProgressReport& report, Clock::time_point now) {
-  if (path_.empty() || now - last_write_ < interval_) return;
+  if (!is_due(now)) return;
   last_write_ = now;
   write("running", report);
 }
@@ -50,6 +53,7 @@ std::string format_status(std::string_view state, const ProgressReport& report, 
                    {{"prompt", report.prompt_tokens_per_second}, {"generated", report.generated_tokens_per_second}}},
                   {"sequences", {{"running", report.gauges.running}, {"waiting", report.gauges.waiting}}},
                   {"cache_pages", {{"used", report.gauges.used_pages}, {"total", report.gauges.total_pages}}},
+                  {"cache", cache_json(report.engines.cache)},
                   {"seconds", report.seconds},
                   {"seconds_left", report.seconds_left < 0 ? Json(nullptr) : Json(report.seconds_left)}};
   return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";

@@ -19,8 +19,10 @@ class StatusFile {
   /// "" = no file: every call does nothing.
   explicit StatusFile(std::filesystem::path path, std::chrono::milliseconds interval = std::chrono::seconds(1));
 
-  /// Writes if the last time is an interval ago. A file that cannot be written is warned of once: a full disk must not
-  /// end a job for its dashboard.
+  /// Whether update() would write: the last time is an interval ago.
+  bool is_due(Clock::time_point now = Clock::now()) const;
+  /// Writes if it is due. A file that cannot be written is warned of once: a full disk must not end a job for its
+  /// dashboard.
   void update(const ProgressReport& report, Clock::time_point now = Clock::now());
   /// Writes at once. `state`: "loading", "running", "stopped", "finished", "failed".
   void write(std::string_view state, const ProgressReport& report);

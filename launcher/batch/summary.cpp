@@ -2,6 +2,7 @@
 
 #include "launcher/batch/file.h"
 #include "launcher/batch/progress.h"
+#include "launcher/metrics/cache_report.h"
 
 #include <algorithm>
 #include <fmt/format.h>
@@ -51,6 +52,7 @@ std::string format_summary_text(const JobSummary& s) {
   text += fmt::format("time       {} wall: load {:.2f} s, prefill {:.2f} s, decode {:.2f} s, mixed {:.2f} s\n",
                       format_duration(s.wall_seconds), s.load_seconds, s.prefill_seconds, s.decode_seconds,
                       s.mixed_seconds);
+  text += cache_text(s.cache);
   text +=
       fmt::format("memory     host {}, device {}\n", format_peak(s.peak_host_bytes), format_peak(s.peak_device_bytes));
   text += fmt::format("ran on     {} ranks (tensor parallel {}, data parallel {}), {} threads each, {} {}, {}\n",
@@ -87,6 +89,7 @@ std::string format_summary_json(const JobSummary& s) {
        {{"prefill", s.prefill_tokens_per_second()},
         {"decode", s.decode_tokens_per_second()},
         {"generated_overall", s.generated_tokens_per_wall_second()}}},
+      {"cache", cache_json(s.cache)},
       {"peak_host_bytes_by_rank", s.peak_host_bytes},
       {"peak_device_bytes_by_rank", s.peak_device_bytes}};
   return json.dump(2, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";

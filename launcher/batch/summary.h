@@ -1,6 +1,7 @@
 // What a finished job did, for people and for programs.
 #pragma once
 
+#include "cache/cache_stats.h"
 #include "launcher/batch/journal.h"
 
 #include <cstdint>
@@ -49,6 +50,9 @@ struct JobSummary {
   /// By rank: largest resident host memory, largest memory held on the device (0 on a CPU).
   std::vector<int64_t> peak_host_bytes;
   std::vector<int64_t> peak_device_bytes;
+
+  /// Of all replicas.
+  CacheStats cache;
 
   /// Prompt tokens computed, over prefill time; generated tokens, over decode time; both over wall time. 0 where the
   /// time is 0. Time of mixed steps is in both.

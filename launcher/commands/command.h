@@ -30,9 +30,11 @@ std::string overview();
 /// "0.1.0".
 const char* version();
 
+int cache_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
 int generate_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
 int info_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
 int bench_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
+int replay_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
 int tokenize_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
 
 }  // namespace lockstep

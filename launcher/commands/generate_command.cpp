@@ -8,6 +8,8 @@
 #include "launcher/batch/summary.h"
 #include "launcher/commands/command.h"
 #include "launcher/commands/parse.h"
+#include "launcher/metrics/engine_figures.h"
+#include "launcher/metrics/metrics_exporter.h"
 #include "launcher/phase.h"
 #include "launcher/runtime/stop_signals.h"
 #include "launcher/session.h"
@@ -15,6 +17,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <memory>
 #include <span>
 #include <sys/resource.h>
 
@@ -26,6 +29,8 @@ struct RankFigures {
   int64_t prompt_tokens = 0, cached_tokens = 0, generated_tokens = 0, steps = 0;
   double prefill_seconds = 0.0, decode_seconds = 0.0, mixed_seconds = 0.0;
   int64_t peak_host_bytes = 0, peak_device_bytes = 0;
+  bool is_leader = false;
+  CacheStats cache;  // of a leader
 };
 
 RankFigures figures_of(const Session& session, const BatchJob& job) {
@@ -41,6 +46,8 @@ RankFigures figures_of(const Session& session, const BatchJob& job) {
   figures.generated_tokens = job.counts().generated_tokens;
   figures.cached_tokens = session.engine().planner_stats().cached_prompt_tokens;
   figures.steps = times.steps;
+  figures.is_leader = true;
+  figures.cache = figures_of(session.engine()).cache;
   figures.prefill_seconds = times.prefill;
   figures.decode_seconds = times.decode;
   figures.mixed_seconds = times.mixed;
@@ -64,6 +71,9 @@ JobSummary make_summary(const Session& session, const BatchJob& job, std::span<c
   summary.rows_failed = job.store().num_failed();
   summary.rows_of_other_settings = job.store().rows_of_other_settings();
   summary.load_seconds = session.load_seconds();
+  summary.cache = ranks[0].cache;  // world rank 0 leads the first replica
+  for (size_t rank = 1; rank < ranks.size(); ++rank)
+    if (ranks[rank].is_leader) summary.cache = summary.cache + ranks[rank].cache;
   for (const RankFigures& rank : ranks) {
     summary.prompt_tokens += rank.prompt_tokens;
     summary.cached_tokens += rank.cached_tokens;
@@ -76,6 +86,32 @@ JobSummary make_summary(const Session& session, const BatchJob& job, std::span<c
     summary.peak_device_bytes.push_back(rank.peak_device_bytes);
   }
   return summary;
+}
+
+// Before anything that takes time: a port that is in use ends the job at once, on all ranks. Nothing on other ranks
+// than 0, and where no metrics are wanted.
+std::unique_ptr<MetricsExporter> make_metrics(Communicator& world, const JobSettings& settings) {
+  std::unique_ptr<MetricsExporter> metrics;
+  run_phase(world, kExitUsage, [&] {
+    if (world.rank().value() != 0 || (settings.metrics_file.empty() && settings.metrics_port < 0)) return;
+    metrics = std::make_unique<MetricsExporter>(
+        MetricsExporter::Options{
+            .file = settings.metrics_file, .port = settings.metrics_port, .address = settings.metrics_address},
+        version());
+    if (metrics->endpoint()) log_info("metrics at {}", metrics->endpoint()->url());
+  });
+  return metrics;
+}
+
+JobInfo info_of(const Session& session) {
+  return {.version = version(),
+          .model = session.settings().model.path,
+          .device = session.runtime().device_name(),
+          .isa = session.runtime().isa_name(),
+          .dtype = std::string(name_of(session.sizing().engine.dtype)),
+          .ranks = session.topology().world_size(),
+          .tensor_parallel = session.topology().tp(),
+          .data_parallel = session.topology().dp()};
 }
 
 void tell_outcome(const JobStore& store, int signal) {
@@ -116,8 +152,10 @@ int generate_command(const MpiEnvironment& mpi, Communicator& world, const std::
 
   TraceWriter trace(world, settings.trace.file);
   const StopSignals signals;
+  const std::unique_ptr<MetricsExporter> metrics = make_metrics(world, job_settings);
   Session session(mpi, world, settings, TextOptions{job_settings.chat_template, job_settings.ignore_generation_config});
-  BatchJob job(session, job_settings, make_mpi_work_counter(mpi), make_mpi_mailbox(mpi));
+  if (metrics) metrics->set_info(info_of(session));
+  BatchJob job(session, job_settings, make_mpi_work_counter(mpi), make_mpi_mailbox(mpi), metrics.get());
   const int signal = job.run();
   if (signal == 0) traced(session.runtime().context().tracer, "write output", [&] { job.finalize(); });
   trace.write(session);

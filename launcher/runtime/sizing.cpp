@@ -1,10 +1,13 @@
 #include "launcher/runtime/sizing.h"
 
+#include "cache/transfer/host_pool.h"
 #include "core/cuda_api.h"
 #include "core/error.h"
 #include "dist/model/activations.h"
 
 #include <algorithm>
+#include <chrono>
+#include <filesystem>
 #include <fstream>
 #include <limits>
 
@@ -46,11 +49,48 @@ int64_t device_extra_bytes(const EngineConfig& engine, const ModelConfig& model,
   return kWorkspaces + logits + sums;
 }
 
+int64_t free_disk_bytes(const std::string& directory) {
+  std::error_code error;
+  std::filesystem::path path(directory);
+  while (!path.empty() && path.has_parent_path() && !std::filesystem::exists(path, error)) path = path.parent_path();
+  const std::filesystem::space_info space = std::filesystem::space(path.empty() ? "." : path, error);
+  LS_REQUIRE(ConfigError, !error, "cache.disk_dir = '{}': {}", directory, error.message());
+  return static_cast<int64_t>(space.available);
+}
+
+void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Device device,
+                   const AvailableMemory& available, Sizing& sizing) {
+  // What a disk tier needs of host memory at least: pages come and go through it.
+  constexpr int64_t kLeastHostSlots = 32;
+  const CacheSettings& cache = settings.cache;
+  const int64_t slot_bytes = HostPool::slot_bytes_of(layout);
+  TierSizes& tiers = sizing.engine.tiers;
+  if (cache.host_bytes > 0) {
+    tiers.host_slots = cache.host_bytes / slot_bytes;
+  } else if (cache.host_tokens >= 0) {
+    tiers.host_slots = div_up(cache.host_tokens, layout.page_tokens);
+  } else if (device.kind == DeviceKind::kCuda) {
+    tiers.host_slots = std::min(available.host_bytes / 2 / slot_bytes, 16 * sizing.engine.num_slots);
+  }
+  if (!cache.disk_dir.empty()) {
+    tiers.host_slots = std::max(tiers.host_slots, kLeastHostSlots);
+    tiers.disk_dir = cache.disk_dir;
+    tiers.disk_bytes = cache.disk_bytes > 0 ? cache.disk_bytes : free_disk_bytes(cache.disk_dir) / 2;
+  }
+  tiers.disk_io = cache.disk_io;
+  tiers.persist = cache.persist;
+  tiers.workers = settings.transfer.workers;
+  tiers.timeout = std::chrono::milliseconds(settings.transfer.timeout_ms);
+  tiers.faults = parse_faults(settings.transfer.inject);
+  tiers.may_bypass = cache.load_or_recompute == "auto";
+  sizing.memory.host_cache = tiers.host_slots * slot_bytes;
+}
+
 }  // namespace
 
 AvailableMemory available_memory(Device device, int32_t local_size, bool share_gpu) {
   if (device.kind == DeviceKind::kCpu) return {host_memory() / local_size, 0.5};
-  return {cuda_core().device_info(device).free_bytes / (share_gpu ? local_size : 1), 0.9};
+  return {cuda_core().device_info(device).free_bytes / (share_gpu ? local_size : 1), 0.9, host_memory() / local_size};
 }
 
 Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, const ModelShard& shard,
@@ -60,6 +100,8 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
   engine.dtype = settings.model.dtype == "auto" ? model.dtype : parse_dtype(settings.model.dtype);
   engine.page_tokens = settings.cache.page_tokens;
   engine.share_prefixes = settings.cache.share_prefixes;
+  engine.policy = settings.cache.policy;
+  engine.order = settings.schedule.order == "reuse" ? ScheduleOrder::kReuse : ScheduleOrder::kInput;
   engine.max_step_tokens = settings.schedule.max_step_tokens;
   engine.max_sequences = settings.schedule.max_sequences;
   engine.prefill_chunk = settings.schedule.prefill_chunk;
@@ -80,7 +122,12 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
                       (settings.runtime.plan_ahead == "auto" && context.device.kind == DeviceKind::kCuda);
   sizing.memory.activations = Activations::bytes(model, shard, engine.dtype, engine.most_forward_tokens());
   if (context.device.kind == DeviceKind::kCuda) sizing.memory.activations += device_extra_bytes(engine, model, shard);
-  if (settings.cache.device_tokens > 0) {
+  if (settings.cache.device_bytes > 0) {
+    engine.num_slots = settings.cache.device_bytes / layout.page_bytes();
+    LS_REQUIRE(ConfigError, engine.num_slots > 0, "cache.device_bytes = {}: a page of {} tokens takes {} bytes a rank",
+               settings.cache.device_bytes, engine.page_tokens, layout.page_bytes());
+    sizing.reason = "cache.device_bytes";
+  } else if (settings.cache.device_tokens > 0) {
     engine.num_slots = div_up(settings.cache.device_tokens, engine.page_tokens);
     sizing.reason = "cache.device_tokens";
   } else {
@@ -104,6 +151,7 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
              "cache.device_tokens = {}: the KV cache must hold at least one sequence of model.max_sequence = {} tokens",
              engine.num_slots * engine.page_tokens, engine.max_sequence);
   sizing.memory.kv_cache = engine.num_slots * layout.page_bytes();
+  propose_tiers(settings, layout, context.device, available, sizing);
   return sizing;
 }
 
@@ -113,6 +161,11 @@ void agree_on_sizing(Communicator& world, Sizing& sizing) {
   engine.num_slots = world.all_reduce_min(engine.num_slots);
   engine.max_sequence = world.all_reduce_min(engine.max_sequence);
   sizing.memory.kv_cache = engine.num_slots * slot_bytes;
+  TierSizes& tiers = engine.tiers;
+  const int64_t host_slot_bytes = tiers.host_slots > 0 ? sizing.memory.host_cache / tiers.host_slots : 0;
+  tiers.host_slots = world.all_reduce_min(tiers.host_slots);
+  tiers.disk_bytes = world.all_reduce_min(tiers.disk_bytes);
+  sizing.memory.host_cache = tiers.host_slots * host_slot_bytes;
 }
 
 }  // namespace lockstep

@@ -14,6 +14,7 @@ namespace lockstep {
 /// Bytes that one rank will hold.
 struct RankMemory {
   int64_t weights = 0, activations = 0, kv_cache = 0;
+  int64_t host_cache = 0;  // pages in host memory; not part of the total
   int64_t total() const { return weights + activations + kv_cache; }
 };
 
@@ -29,6 +30,8 @@ struct AvailableMemory {
   /// Of what weights and activations leave, the share that the KV cache may have: half of host memory, which the page
   /// cache and others want too; nine tenths of a GPU's.
   double cache_share = 0.5;
+  /// Of a GPU rank: host memory that it may take.
+  int64_t host_bytes = 0;
 };
 
 /// The CPU: an equal part for each of the node's `local_size` ranks of what could still be taken without swapping
@@ -41,7 +44,7 @@ AvailableMemory available_memory(Device device, int32_t local_size, bool share_g
 Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, const ModelShard& shard,
                       const OpContext& context, const AvailableMemory& available);
 
-/// Makes the proposal equal on all ranks: KV cache slots and the longest sequence are the least over `world`.
+/// Makes the proposal equal on all ranks: slots of all tiers and the longest sequence are the least over `world`.
 /// Ranks: collective.
 void agree_on_sizing(Communicator& world, Sizing& sizing);
 

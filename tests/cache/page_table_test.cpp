@@ -12,6 +12,16 @@ PageOp allocate(int64_t page, int32_t slot) { return {PageOpKind::kAllocate, Pag
 PageOp seal(int64_t page, int32_t slot) { return {PageOpKind::kSeal, PageId(page), SlotId(slot)}; }
 PageOp evict(int64_t page, int32_t slot) { return {PageOpKind::kEvict, PageId(page), SlotId(slot)}; }
 
+PageOp to_host(int64_t page, int32_t slot, int32_t host_slot) {
+  return {PageOpKind::kDemote, PageId(page), SlotId(slot), Tier::kHost, SlotId(host_slot)};
+}
+PageOp to_device(int64_t page, int32_t slot, int32_t host_slot) {
+  return {PageOpKind::kPromote, PageId(page), SlotId(slot), Tier::kDevice, SlotId(host_slot)};
+}
+PageOp leave_host(int64_t page, int32_t host_slot) {
+  return {PageOpKind::kEvict, PageId(page), SlotId(-1), Tier::kHost, SlotId(host_slot)};
+}
+
 class PageTableTest : public testing::Test {
  protected:
   void apply(std::vector<PageOp> ops) {
@@ -30,7 +40,7 @@ class PageTableTest : public testing::Test {
     return "no error";
   }
 
-  PageTable table_{4};
+  PageTable table_{4, 2};
 };
 
 TEST_F(PageTableTest, FollowsAllocateSealEvict) {
@@ -69,12 +79,12 @@ TEST_F(PageTableTest, RefusesAnotherDigest) {
 }
 
 TEST_F(PageTableTest, RefusesASlotInUse) {
-  EXPECT_NE(message_of({allocate(1, 2), allocate(2, 2)}).find("ALLOCATE of page 2 in slot 2: the slot is in use"),
+  EXPECT_NE(message_of({allocate(1, 2), allocate(2, 2)}).find("page 2 in slot 2, host slot -1: the slot is in use"),
             std::string::npos);
 }
 
 TEST_F(PageTableTest, RefusesAPageTwice) {
-  EXPECT_NE(message_of({allocate(1, 2), allocate(1, 3)}).find("already in slot 2"), std::string::npos);
+  EXPECT_NE(message_of({allocate(1, 2), allocate(1, 3)}).find("there already"), std::string::npos);
 }
 
 TEST_F(PageTableTest, RefusesSlotsOutOfRange) {
@@ -86,7 +96,7 @@ TEST_F(PageTableTest, RefusesANegativeSlot) {
 }
 
 TEST_F(PageTableTest, RefusesUnknownPages) {
-  EXPECT_NE(message_of({evict(1, 0)}).find("not on the device"), std::string::npos);
+  EXPECT_NE(message_of({evict(1, 0)}).find("not there"), std::string::npos);
 }
 
 TEST_F(PageTableTest, RefusesAnotherSlotThanThePages) {
@@ -97,8 +107,42 @@ TEST_F(PageTableTest, RefusesToSealTwice) {
   EXPECT_NE(message_of({allocate(1, 0), seal(1, 0), seal(1, 0)}).find("sealed already"), std::string::npos);
 }
 
-TEST_F(PageTableTest, RefusesOpsOfOtherTiers) {
-  EXPECT_NE(message_of({allocate(1, 0), {PageOpKind::kDemote, PageId(1), SlotId(0)}}).find("DEMOTE of page 1"),
+TEST_F(PageTableTest, FollowsAPageThroughTheTiers) {
+  apply({allocate(1, 2), seal(1, 2), to_host(1, 2, 0), evict(1, 2)});
+  EXPECT_THROW(table_.slot_of(PageId(1)), Error);
+  EXPECT_TRUE(table_.is_sealed(PageId(1)));
+  EXPECT_EQ(table_.num_host_used(), 1);
+  apply({{PageOpKind::kDemote, PageId(1), SlotId(-1), Tier::kDisk, SlotId(0), {7, 7}}, to_device(1, 3, 0)});
+  EXPECT_EQ(table_.slot_of(PageId(1)), SlotId(3));
+  apply({leave_host(1, 0), {PageOpKind::kPromote, PageId(2), SlotId(-1), Tier::kHost, SlotId(0), {8, 8}}});
+  EXPECT_TRUE(table_.is_sealed(PageId(2)));  // from the store: its id is new
+  apply({{PageOpKind::kInvalidate, PageId(2), SlotId(-1), Tier::kDevice, SlotId(0)}});
+  EXPECT_EQ(table_.num_host_used(), 0);
+  EXPECT_EQ(table_.num_used(), 1);
+}
+
+TEST_F(PageTableTest, RefusesCopiesFromWhereAPageIsNot) {
+  EXPECT_NE(message_of({allocate(1, 0), to_host(1, 0, 0)}).find("not sealed"), std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesACopyFromAnotherSlot) {
+  EXPECT_NE(message_of({allocate(1, 0), seal(1, 0), to_host(1, 1, 0)}).find("the page is in slot 0"),
+            std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesAHostSlotInUse) {
+  EXPECT_NE(message_of({allocate(1, 0), seal(1, 0), to_host(1, 0, 0), allocate(2, 1), seal(2, 1), to_host(2, 1, 0)})
+                .find("in use by page 1"),
+            std::string::npos);
+}
+
+TEST_F(PageTableTest, RefusesAPromotionOfAPageThatIsThere) {
+  EXPECT_NE(message_of({allocate(1, 0), seal(1, 0), to_host(1, 0, 0), to_device(1, 1, 0)}).find("in slot 0 already"),
+            std::string::npos);
+}
+
+TEST_F(PageTableTest, AMessageTellsTheLastOps) {
+  EXPECT_NE(message_of({allocate(1, 0), seal(1, 0), seal(1, 0)}).find("SEAL device of page 1 in slot 0"),
             std::string::npos);
 }
 

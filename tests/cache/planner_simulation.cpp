@@ -19,32 +19,52 @@ uint64_t mix(uint64_t x) {
 }  // namespace
 
 PlannerSimulation::PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests, bool ahead)
+    : PlannerSimulation(config, std::move(requests), SimulationOptions{.ahead = ahead}) {}
+
+PlannerSimulation::PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests,
+                                     SimulationOptions options)
     : config_(config),
-      ahead_(ahead),
+      options_(std::move(options)),
       requests_(std::move(requests)),
       planner_(config),
-      table_(config.num_slots),
-      slots_(static_cast<size_t>(config.num_slots),
-             std::vector<uint64_t>(static_cast<size_t>(config.page_tokens), uint64_t{0})),
       outputs_(requests_.size()),
-      reports_(requests_.size()) {}
+      reports_(requests_.size()) {
+  for (size_t rank = 0; rank < options_.ranks.size(); ++rank) {
+    options_.ranks[rank].seed += rank;
+    ranks_.emplace_back(config, options_.ranks[rank]);
+  }
+}
+
+int64_t PlannerSimulation::num_failures() const {
+  int64_t total = 0;
+  for (const RankModel& rank : ranks_) total += rank.num_failures();
+  return total;
+}
 
 void PlannerSimulation::run() {
   for (; num_arrived_ < requests_.size() || planner_.has_work(); ++step_) {
     arrive_and_cancel();
-    if (planner_.has_work()) ahead_ ? step_ahead() : step();
-    planner_.check_invariants();
-    LS_CHECK(step_ < 1000000, "the simulation does not come to an end");
+    report();
+    if (planner_.has_work()) options_.ahead ? step_ahead() : step();
+    if (step_ % options_.check_interval == 0) planner_.check_invariants();
+    LS_CHECK(step_ < 200000, "the simulation does not come to an end");
   }
   if (in_flight_) {  // all of its sequences were cancelled
-    planner_.commit(*in_flight_, last_sampled_);
+    planner_.commit(*in_flight_, last_sampled_, last_failed_);
     in_flight_.reset();
+  }
+  while (options_.persists) {
+    report();
+    const std::optional<StepPlan> plan = planner_.persist_plan(7);
+    if (!plan) break;
+    follow(*plan);
+    planner_.check_invariants();
   }
   const StepPlan last = planner_.last_plan();
   LS_CHECK(last.last && last.rows.empty(), "the last plan has rows");
   follow(last);
-  LS_CHECK(table_.num_used() == planner_.stats().used_slots, "the rank holds {} pages, the planner {}",
-           table_.num_used(), planner_.stats().used_slots);
+  LS_CHECK(table().num_used() == planner_.stats().used_slots, "the rank holds {} pages, the planner {}",
+           table().num_used(), planner_.stats().used_slots);
 }
 
 void PlannerSimulation::arrive_and_cancel() {
@@ -62,10 +82,24 @@ void PlannerSimulation::arrive_and_cancel() {
   }
 }
 
+// The least of all ranks, and whatever failed on any.
+void PlannerSimulation::report() {
+  TransferStatus status;
+  for (size_t rank = 0; rank < ranks_.size(); ++rank) {
+    const TransferStatus one = ranks_[rank].report();
+    for (size_t channel = 0; channel < kNumTransferChannels; ++channel) {
+      status.done[channel] = rank == 0 ? one.done[channel] : std::min(status.done[channel], one.done[channel]);
+    }
+    status.failed.insert(status.failed.end(), one.failed.begin(), one.failed.end());
+  }
+  planner_.report(status);
+  for (RankModel& rank : ranks_) rank.told(status);
+}
+
 void PlannerSimulation::step() {
   const StepPlan plan = planner_.plan();
   carry_out(plan);
-  planner_.commit(plan, last_sampled_);
+  planner_.commit(plan, last_sampled_, last_failed_);
   for (const SequenceId id : last_ended_) finish(id);
 }
 
@@ -74,6 +108,14 @@ void PlannerSimulation::step_ahead() {
   if (!in_flight_) {
     in_flight_ = planner_.plan();
     carry_out(*in_flight_);
+  }
+  if (in_flight_->confirms) {
+    planner_.commit(*in_flight_, last_sampled_, last_failed_);
+    in_flight_.reset();
+    for (const SequenceId id : std::vector<SequenceId>(last_ended_)) {
+      if (live_.contains(id)) finish(id);
+    }
+    return;
   }
   planner_.commit_ahead(*in_flight_);
   const std::vector<TokenId> sampled = last_sampled_;
@@ -88,13 +130,18 @@ void PlannerSimulation::step_ahead() {
 }
 
 void PlannerSimulation::carry_out(const StepPlan& plan) {
-  planner_.check_invariants();
+  if (step_ % options_.check_interval == 0) planner_.check_invariants();
   check_shape(plan);
   follow(plan);
   last_sampled_.clear();
   last_ended_.clear();
-  for (const PlanRow& row : plan.rows) {
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    const PlanRow& row = plan.rows[i];
     Live& live = live_.at(row.sequence);
+    if (is_void(i)) {
+      if (row.wants_logits) last_sampled_.emplace_back(54321);
+      continue;
+    }
     const auto end = static_cast<size_t>(row.first_position) + row.tokens.size();
     LS_CHECK(row.wants_logits == (end == live.tokens.size()), "logits of sequence {}", row.sequence.value());
     check_scores(row, live);
@@ -109,20 +156,27 @@ void PlannerSimulation::carry_out(const StepPlan& plan) {
 }
 
 void PlannerSimulation::follow(const StepPlan& sent) {
-  plans_.push_back(serialize(sent));
-  const StepPlan plan = deserialize_step_plan(plans_.back());
+  const std::vector<std::byte> bytes = serialize(sent);
+  const StepPlan plan = deserialize_step_plan(bytes);
   LS_CHECK(plan == sent, "plan {} changed on its way", sent.number);
-  table_.apply(plan);
-  for (const PageOp& op : plan.ops) {
-    auto& slot = slots_[static_cast<size_t>(op.slot.value())];
-    if (op.kind == PageOpKind::kAllocate) std::fill(slot.begin(), slot.end(), 0);
-    if (op.kind == PageOpKind::kSeal) {
-      LS_CHECK(std::count(slot.begin(), slot.end(), 0) == 0, "page {} is sealed before it is full", op.page.value());
-    }
+  if (options_.keeps_plans) plans_.push_back(bytes);
+  last_failed_.clear();
+  for (RankModel& rank : ranks_) {
+    rank.apply(plan);
+    last_failed_.insert(last_failed_.end(), rank.failed_promotions().begin(), rank.failed_promotions().end());
   }
+  void_rows_ = Planner::void_rows(plan, last_failed_);
   // All reads before all writes: a page that another row fills in the same step must not be relied on.
-  for (const PlanRow& row : plan.rows) check_reads(row, live_.at(row.sequence));
-  for (const PlanRow& row : plan.rows) write(row, live_.at(row.sequence));
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    if (!is_void(i)) check_reads(plan.rows[i], live_.at(plan.rows[i].sequence));
+  }
+  for (size_t i = 0; i < plan.rows.size(); ++i) {
+    if (!is_void(i)) write(plan.rows[i], live_.at(plan.rows[i].sequence));
+  }
+}
+
+bool PlannerSimulation::is_void(size_t row) const {
+  return std::binary_search(void_rows_.begin(), void_rows_.end(), row);
 }
 
 void PlannerSimulation::check_shape(const StepPlan& plan) const {
@@ -138,7 +192,7 @@ void PlannerSimulation::check_shape(const StepPlan& plan) const {
     LS_CHECK(num_tokens > 0 && end <= static_cast<int64_t>(live.tokens.size()), "plan {}: row range", plan.number);
     std::vector<TokenId> tokens = row.tokens;
     if (row.token_source >= 0) tokens.back() = last_sampled_.at(static_cast<size_t>(row.token_source));
-    LS_CHECK(ahead_ || row.token_source < 0, "plan {}: an unknown token", plan.number);
+    LS_CHECK(options_.ahead || row.token_source < 0, "plan {}: an unknown token", plan.number);
     LS_CHECK(std::equal(tokens.begin(), tokens.end(), live.tokens.begin() + row.first_position),
              "plan {}: tokens of sequence {}", plan.number, row.sequence.value());
     LS_CHECK(row.wants_logits || end % config_.page_tokens == 0, "plan {}: cut at {}", plan.number, end);
@@ -174,12 +228,15 @@ void PlannerSimulation::check_scores(const PlanRow& row, Live& live) const {
            row.sequence.value());
 }
 
-void PlannerSimulation::check_reads(const PlanRow& row, const Live& live) const {
-  for (int64_t p = 0; p < row.first_position; ++p) {
-    const PageId page = row.pages[static_cast<size_t>(p / config_.page_tokens)];
-    const auto& slot = slots_[static_cast<size_t>(table_.slot_of(page).value())];
-    LS_CHECK(slot[static_cast<size_t>(p % config_.page_tokens)] == live.chain[static_cast<size_t>(p)],
-             "sequence {} reads a wrong page {} at position {}", row.sequence.value(), page.value(), p);
+void PlannerSimulation::check_reads(const PlanRow& row, const Live& live) {
+  for (RankModel& rank : ranks_) {
+    for (int64_t begin = 0; begin < row.first_position; begin += config_.page_tokens) {
+      const PageId page = row.pages[static_cast<size_t>(begin / config_.page_tokens)];
+      const std::vector<uint64_t>& slot = rank.content_of(page);
+      const int64_t count = std::min(config_.page_tokens, row.first_position - begin);
+      LS_CHECK(std::equal(slot.begin(), slot.begin() + count, live.chain.begin() + begin),
+               "sequence {} reads a wrong page {} at position {}", row.sequence.value(), page.value(), begin);
+    }
   }
 }
 
@@ -187,11 +244,13 @@ void PlannerSimulation::write(const PlanRow& row, const Live& live) {
   for (size_t i = 0; i < row.tokens.size(); ++i) {
     const auto p = static_cast<size_t>(row.first_position) + i;
     const PageId page = row.pages[p / static_cast<size_t>(config_.page_tokens)];
-    LS_CHECK(!table_.is_sealed(page), "sequence {} writes the sealed page {}", row.sequence.value(), page.value());
-    auto& value =
-        slots_[static_cast<size_t>(table_.slot_of(page).value())][p % static_cast<size_t>(config_.page_tokens)];
-    LS_CHECK(value == 0, "page {} is written twice at position {}", page.value(), p);
-    value = live.chain[p];
+    for (RankModel& rank : ranks_) {
+      LS_CHECK(!rank.table().is_sealed(page), "sequence {} writes the sealed page {}", row.sequence.value(),
+               page.value());
+      uint64_t& value = rank.content_of(page)[p % static_cast<size_t>(config_.page_tokens)];
+      LS_CHECK(value == 0, "page {} is written twice at position {}", page.value(), p);
+      value = live.chain[p];
+    }
   }
 }
 

@@ -2,11 +2,13 @@
 //
 // Instead of keys and values every slot remembers, per position, the hash of the whole token chain that was written
 // there. Each row is checked to read exactly its own sequence's chain, so a stale, foreign or missing page is seen at
-// once; plans travel as bytes and are followed by a PageTable, as on a rank.
+// once; plans travel as bytes and are followed by one or several ranks (rank_model.h), with transfers that take their
+// time and fail.
 #pragma once
 
 #include "cache/page_table.h"
 #include "cache/planner.h"
+#include "tests/cache/rank_model.h"
 
 #include <cstdint>
 #include <map>
@@ -26,11 +28,23 @@ struct SimulatedRequest {
   bool scores_prompt = false;
 };
 
+struct SimulationOptions {
+  /// Plans are made one step ahead of their tokens, as for devices that compute meanwhile.
+  bool ahead = false;
+  /// Pages are persisted in the end.
+  bool persists = false;
+  /// One for each rank; rank r draws from seed + r.
+  std::vector<RankModelOptions> ranks = {{}};
+  /// check_invariants() after every so many steps.
+  int64_t check_interval = 1;
+  bool keeps_plans = true;
+};
+
 class PlannerSimulation {
  public:
   /// Throws Error at the first plan that breaks a rule; a message says which.
-  /// `ahead`: plans are made one step ahead of their tokens, as for devices that compute meanwhile.
   PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests, bool ahead = false);
+  PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests, SimulationOptions options);
   /// Until every request is finished, then the last plan.
   void run();
 
@@ -40,7 +54,9 @@ class PlannerSimulation {
   /// All plans as they travelled.
   const std::vector<std::vector<std::byte>>& plans() const { return plans_; }
   const Planner& planner() const { return planner_; }
-  const PageTable& table() const { return table_; }
+  const PageTable& table() const { return ranks_.front().table(); }
+  int64_t num_steps() const { return step_; }
+  int64_t num_failures() const;
 
  private:
   struct Live {
@@ -54,26 +70,30 @@ class PlannerSimulation {
   void arrive_and_cancel();
   void step();
   void step_ahead();
-  /// Checks the plan, writes its pages, samples into last_sampled_ and last_ended_.
+  void report();
+  /// Checks the plan, writes its pages, samples into last_sampled_ and last_ended_; pages that failed into
+  /// last_failed_.
   void carry_out(const StepPlan& plan);
   void follow(const StepPlan& plan);
+  bool is_void(size_t row) const;
   void check_shape(const StepPlan& plan) const;
   void check_scores(const PlanRow& row, Live& live) const;
-  void check_reads(const PlanRow& row, const Live& live) const;
+  void check_reads(const PlanRow& row, const Live& live);
   void write(const PlanRow& row, const Live& live);
   TokenId sample(Live& live, bool* stops) const;
   void append(Live& live, TokenId token) const;
   void finish(SequenceId id);
 
   PlannerConfig config_;
-  bool ahead_;
+  SimulationOptions options_;
   std::optional<StepPlan> in_flight_;   // ahead: carried out, its tokens not told
   std::vector<TokenId> last_sampled_;   // by the last plan that was carried out
   std::vector<SequenceId> last_ended_;  // with those
+  std::vector<PageId> last_failed_;
+  std::vector<size_t> void_rows_;
   std::vector<SimulatedRequest> requests_;
   Planner planner_;
-  PageTable table_;
-  std::vector<std::vector<uint64_t>> slots_;  // [slot][position in page], 0: nothing
+  std::vector<RankModel> ranks_;
   std::map<SequenceId, Live> live_;
   std::map<size_t, SequenceId> id_of_request_;
   size_t num_arrived_ = 0;

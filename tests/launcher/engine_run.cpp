@@ -1,7 +1,9 @@
 #include "tests/launcher/engine_run.h"
 
 #include "dist/comm/staged/staged_communicator.h"
+#include "dist/sharding.h"
 #include "kernels/op_state.h"
+#include "launcher/cache_tiers.h"
 #include "tests/support/local_ranks.h"
 
 #include <map>
@@ -76,10 +78,22 @@ void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>
         is_cuda ? make_staged_communicator(host_group.split(0, host_group.rank().value()), run.device) : nullptr;
     Communicator& group = is_cuda ? *staged : host_group;
     const auto rank = static_cast<size_t>(group.rank().value());
+    config.tiers.faults = parse_faults(run.faults);
+    std::unique_ptr<CacheTiers> tiers;
     Engine engine(context, checkpoint, Topology(run.num_ranks, run.num_ranks, group.rank()), group, config);
+    if (config.tiers.host_slots > 0) {
+      const ModelShard shard = shard_of(checkpoint.config(), run.num_ranks, group.rank());
+      tiers = std::make_unique<CacheTiers>(
+          config.tiers, engine.kv_layout(),
+          HeadRange{static_cast<int32_t>(shard.kv_heads.begin), static_cast<int32_t>(shard.kv_heads.size())},
+          engine.page_content(), run.num_ranks, run.device);
+      engine.use_tiers(*tiers);
+    }
     if (rank == 0) {
       Leader(engine, jobs, run).run_all();
       run.num_graphs = engine.num_graphs();
+      run.tiers = engine.tier_config();
+      run.moves = engine.mover_stats();
     } else {
       engine.follow([&] { ++run.between_steps[rank]; });
     }

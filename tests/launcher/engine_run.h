@@ -6,6 +6,7 @@
 #include "launcher/engine.h"
 
 #include <filesystem>
+#include <string>
 #include <vector>
 
 namespace lockstep::testing_support {
@@ -36,8 +37,13 @@ struct EngineRun {
                       .page_tokens = 16,
                       .num_slots = 64};
 
+  /// Faults on purpose, as in --inject.
+  std::string faults{};
+
   std::vector<EngineOutcome> outcomes{};
   PlannerStats stats{};
+  TierConfig tiers{};  // as agreed
+  MoverStats moves{};  // of rank 0
   std::vector<uint64_t> progress{};      // by rank, at the end
   std::vector<int64_t> between_steps{};  // by rank: calls
   int64_t num_graphs = 0;                // of rank 0

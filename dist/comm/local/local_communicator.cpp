@@ -1,5 +1,7 @@
 #include "dist/comm/local/local_communicator.h"
 
+#include "dist/comm/local/local_mailbox.h"
+
 #include "core/error.h"
 #include "dist/comm/collective_checks.h"
 
@@ -120,6 +122,16 @@ int64_t LocalCommunicator::all_reduce_max(int64_t value) {
   int64_t most = value;
   exchange(&value, [&](int32_t, const void* shown) { most = std::max(most, *static_cast<const int64_t*>(shown)); });
   return most;
+}
+
+std::unique_ptr<Mailbox> LocalCommunicator::make_mailbox() {
+  std::shared_ptr<LocalMessages> messages;
+  if (rank_.value() == 0) messages = std::make_shared<LocalMessages>();
+  const std::shared_ptr<LocalMessages> made = messages;
+  exchange(&made, [&](int32_t r, const void* shown) {
+    if (r == 0) messages = *static_cast<const std::shared_ptr<LocalMessages>*>(shown);
+  });
+  return make_local_mailbox(std::move(messages));
 }
 
 std::unique_ptr<Communicator> LocalCommunicator::split(int32_t color, int32_t key) {

@@ -26,6 +26,7 @@ class LocalCommunicator final : public Communicator {
   int64_t all_reduce_min(int64_t value) override;
   int64_t all_reduce_max(int64_t value) override;
   void barrier() override { shared_->barrier(); }
+  std::unique_ptr<Mailbox> make_mailbox() override;
   std::unique_ptr<Communicator> split(int32_t color, int32_t key) override;
 
  private:

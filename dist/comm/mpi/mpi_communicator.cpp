@@ -1,5 +1,7 @@
 #include "dist/comm/mpi/mpi_communicator.h"
 
+#include "dist/comm/mpi/mpi_mailbox.h"
+
 #include "core/error.h"
 #include "dist/comm/collective_checks.h"
 #include "dist/comm/mpi/check.h"
@@ -87,6 +89,12 @@ class MpiCommunicator final : public Communicator {
 
   void barrier() override {
     complete([&](MPI_Request* request) { LS_MPI(MPI_Ibarrier(comm_.get(), request)); });
+  }
+
+  std::unique_ptr<Mailbox> make_mailbox() override {
+    MPI_Comm duplicate = MPI_COMM_NULL;
+    LS_MPI(MPI_Comm_dup(comm_.get(), &duplicate));
+    return make_mpi_mailbox(std::make_unique<OwnedComm>(duplicate));
   }
 
   std::unique_ptr<Communicator> split(int32_t color, int32_t key) override {

@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <list>
+#include <utility>
 
 namespace lockstep {
 namespace {
@@ -14,7 +15,7 @@ constexpr int kRoot = 0;
 
 class MpiMailbox final : public Mailbox {
  public:
-  MpiMailbox() : comm_(duplicate_world()) {}
+  explicit MpiMailbox(std::unique_ptr<OwnedComm> comm) : comm_(std::move(comm)) {}
   ~MpiMailbox() override {
     if (!may_release_mpi_objects()) return;
     for (Sending& sending : sending_) MPI_Wait(&sending.request, MPI_STATUS_IGNORE);
@@ -28,7 +29,7 @@ class MpiMailbox final : public Mailbox {
     advance();
     Sending& sending = sending_.emplace_back();
     sending.bytes.assign(message.begin(), message.end());
-    LS_MPI(MPI_Isend(sending.bytes.data(), static_cast<int>(message.size()), MPI_BYTE, kRoot, kTag, comm_.get(),
+    LS_MPI(MPI_Isend(sending.bytes.data(), static_cast<int>(message.size()), MPI_BYTE, kRoot, kTag, comm_->get(),
                      &sending.request));
   }
 
@@ -43,12 +44,12 @@ class MpiMailbox final : public Mailbox {
   std::optional<std::vector<std::byte>> poll() override {
     int arrived = 0;
     MPI_Status status;
-    LS_MPI(MPI_Iprobe(MPI_ANY_SOURCE, kTag, comm_.get(), &arrived, &status));
+    LS_MPI(MPI_Iprobe(MPI_ANY_SOURCE, kTag, comm_->get(), &arrived, &status));
     if (arrived == 0) return std::nullopt;
     int bytes = 0;
     LS_MPI(MPI_Get_count(&status, MPI_BYTE, &bytes));
     std::vector<std::byte> message(static_cast<size_t>(bytes));
-    LS_MPI(MPI_Recv(message.data(), bytes, MPI_BYTE, status.MPI_SOURCE, kTag, comm_.get(), MPI_STATUS_IGNORE));
+    LS_MPI(MPI_Recv(message.data(), bytes, MPI_BYTE, status.MPI_SOURCE, kTag, comm_->get(), MPI_STATUS_IGNORE));
     return message;
   }
 
@@ -58,12 +59,18 @@ class MpiMailbox final : public Mailbox {
     MPI_Request request = MPI_REQUEST_NULL;
   };
 
-  OwnedComm comm_;
+  std::unique_ptr<OwnedComm> comm_;
   std::list<Sending> sending_;  // a list: MPI holds the addresses
 };
 
 }  // namespace
 
-std::unique_ptr<Mailbox> make_mpi_mailbox(const MpiEnvironment&) { return std::make_unique<MpiMailbox>(); }
+std::unique_ptr<Mailbox> make_mpi_mailbox(const MpiEnvironment&) {
+  return make_mpi_mailbox(std::make_unique<OwnedComm>(duplicate_world()));
+}
+
+std::unique_ptr<Mailbox> make_mpi_mailbox(std::unique_ptr<OwnedComm> comm) {
+  return std::make_unique<MpiMailbox>(std::move(comm));
+}
 
 }  // namespace lockstep

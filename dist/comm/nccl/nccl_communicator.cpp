@@ -116,6 +116,7 @@ class NcclCommunicator final : public Communicator {
   int64_t all_reduce_min(int64_t value) override { return control().all_reduce_min(value); }
   int64_t all_reduce_max(int64_t value) override { return control().all_reduce_max(value); }
   void barrier() override { control().barrier(); }
+  std::unique_ptr<Mailbox> make_mailbox() override { return control().make_mailbox(); }
   std::unique_ptr<Communicator> split(int32_t color, int32_t key) override {
     return make_nccl_communicator(control().split(color, key), device_, options_);
   }

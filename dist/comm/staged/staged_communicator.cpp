@@ -76,6 +76,7 @@ class StagedCommunicator final : public Communicator {
   int64_t all_reduce_min(int64_t value) override { return host_->all_reduce_min(value); }
   int64_t all_reduce_max(int64_t value) override { return host_->all_reduce_max(value); }
   void barrier() override { host_->barrier(); }
+  std::unique_ptr<Mailbox> make_mailbox() override { return host_->make_mailbox(); }
   std::unique_ptr<Communicator> split(int32_t color, int32_t key) override {
     return make_staged_communicator(host_->split(color, key), device_);
   }

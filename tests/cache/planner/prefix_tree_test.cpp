@@ -25,9 +25,10 @@ class PrefixTreeTest : public testing::Test {
     for (const Hash128& key : chain) {
       PrefixTree::Node* node = tree_.find(key);
       if (node != nullptr) {
-        tree_.reference(*node);
+        tree_.reference(*node, 0);
       } else {
-        node = &tree_.insert(key, nodes.empty() ? nullptr : nodes.back(), {PageId(next_page_++), SlotId(0)});
+        node = &tree_.insert(key, nodes.empty() ? nullptr : nodes.back(), {PageId(next_page_++), SlotId(0)}, 0,
+                             /*is_output=*/false);
       }
       nodes.push_back(node);
     }
@@ -37,12 +38,17 @@ class PrefixTreeTest : public testing::Test {
     for (auto node = nodes.rbegin(); node != nodes.rend(); ++node) tree_.release(**node, now);
   }
   int64_t evicted() {
-    const auto page = tree_.evict();
-    return page ? page->page.value() : -1;
+    PrefixTree::Node* victim = tree_.device_victim();
+    if (victim == nullptr) return -1;
+    const int64_t page = victim->page.page.value();
+    tree_.set_slot(*victim, SlotId(-1));
+    tree_.remove(*victim, 0);
+    return page;
   }
 
   LruPolicy policy_;
-  PrefixTree tree_{policy_};
+  PlannedReaders readers_;
+  PrefixTree tree_{policy_, readers_};
   int64_t next_page_ = 0;
 };
 
@@ -112,12 +118,12 @@ TEST_F(PrefixTreeTest, ClaimsLastUntilTheyAreCleared) {
 
 TEST_F(PrefixTreeTest, MisuseIsAFault) {
   const auto nodes = hold(chain_of(tokens_from(1, 2)));
-  EXPECT_THROW(tree_.remove(*nodes[1]), Error);                                        // referenced
-  EXPECT_THROW(tree_.insert(nodes[1]->key, nodes[0], {PageId(9), SlotId(0)}), Error);  // there already
+  EXPECT_THROW(tree_.remove(*nodes[1], 0), Error);                                               // referenced
+  EXPECT_THROW(tree_.insert(nodes[1]->key, nodes[0], {PageId(9), SlotId(0)}, 0, false), Error);  // there already
   let_go(nodes, 1);
-  EXPECT_THROW(tree_.remove(*nodes[0]), Error);  // has a child
+  EXPECT_THROW(tree_.remove(*nodes[0], 0), Error);  // has a child
   EXPECT_THROW(tree_.release(*nodes[0], 1), Error);
-  EXPECT_THROW(tree_.insert({5, 5}, nodes[1], {PageId(9), SlotId(0)}), Error);  // under a page that may leave
+  EXPECT_THROW(tree_.insert({5, 5}, nodes[1], {PageId(9), SlotId(0)}, 0, false), Error);  // under a page that may leave
 }
 
 }  // namespace

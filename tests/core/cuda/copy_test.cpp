@@ -34,6 +34,24 @@ TEST(CudaCopy, TouchesNothingBesideItsBytes) {
   }
 }
 
+TEST(CudaCopy, CopiesRowsAtTwoPitchesThereAndBack) {
+  constexpr int64_t kRows = 37, kWidth = 300, kFromPitch = 4096, kOnDevice = 320, kToPitch = 512;
+  Stream stream = Stream::cuda(kDevice);
+  const PinnedBuffer source = pattern(kRows * kFromPitch, 3);
+  PinnedBuffer target = pattern(kRows * kToPitch, 9);
+  const PinnedBuffer before = pattern(kRows * kToPitch, 9);
+  const Buffer memory(kRows * kOnDevice, kDevice);
+  copy_2d_async(stream, memory.data(), kOnDevice, source.data(), kFromPitch, kWidth, kRows);
+  copy_2d_async(stream, target.data(), kToPitch, memory.data(), kOnDevice, kWidth, kRows);
+  stream.synchronize();
+  for (int64_t at = 0; at < target.bytes(); ++at) {
+    const int64_t row = at / kToPitch, column = at % kToPitch;
+    const auto expected =
+        column < kWidth ? source.as<unsigned char>()[row * kFromPitch + column] : before.as<unsigned char>()[at];
+    ASSERT_EQ(target.as<unsigned char>()[at], expected) << row << " " << column;
+  }
+}
+
 // The caller may use ordinary memory again at once.
 TEST(CudaCopy, MemoryThatIsNotPinnedIsReadBeforeTheCallReturns) {
   Stream stream = Stream::cuda(kDevice);

@@ -55,6 +55,7 @@ class ForkedCommunicator final : public Communicator {
     while (memory_.arrived < target) std::this_thread::yield();
   }
   std::unique_ptr<Communicator> split(int32_t, int32_t) override { LS_THROW(Error, "not here"); }
+  std::unique_ptr<Mailbox> make_mailbox() override { LS_THROW(Error, "not here"); }
 
  private:
   const std::pair<int64_t, int64_t>& both(int64_t value) {

@@ -1,0 +1,47 @@
+// The segments that a rank writes: attempt after attempt, each in the next slot, whether it succeeds or not.
+#pragma once
+
+#include "cache/disk/page_index.h"
+
+#include <cstdint>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+
+namespace lockstep {
+
+/// Not thread-safe.
+class OwnSegments {
+ public:
+  /// At most `most` segments at a time; files are opened with `open_flags` beside the usual ones.
+  OwnSegments(std::filesystem::path directory, const WriterFacts& facts, int64_t most, int open_flags,
+              std::shared_ptr<SystemCalls> calls);
+
+  struct Slot {
+    std::shared_ptr<OpenSegment> segment;  // none: `problem` says why
+    uint32_t slot = 0;
+    std::string problem;
+  };
+  /// The place of the next attempt: slot n % pages_per_segment of segment n / pages_per_segment, which is made if it is
+  /// not there. An attempt that gets no segment is used up all the same.
+  Slot next();
+  /// Removes segments without a live head that no attempt will use any more.
+  void remove_empty();
+  /// At the end: removes those without a live head, and gives back what the last was set aside for.
+  void close();
+
+ private:
+  std::string create(uint64_t index);
+  void remove(uint64_t index);
+
+  std::filesystem::path directory_;
+  WriterFacts facts_;
+  int64_t most_;
+  int open_flags_;
+  std::shared_ptr<SystemCalls> calls_;
+  uint64_t next_attempt_ = 0;
+  std::map<uint64_t, std::shared_ptr<OpenSegment>> segments_;
+};
+
+}  // namespace lockstep

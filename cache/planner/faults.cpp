@@ -1,0 +1,161 @@
+// What becomes of transfers: copies that are there, and copies that failed. All ranks or none.
+#include "cache/planner/impl.h"
+#include "core/error.h"
+
+#include <algorithm>
+
+namespace lockstep {
+namespace {
+
+// Takes what has ended from the transfers under way, in order, and hands it over.
+template <class Handle>
+void take_ended(std::map<uint64_t, Hash128>& under_way, uint64_t done, Handle&& handle) {
+  while (!under_way.empty() && under_way.begin()->first <= done) {
+    const auto [number, key] = *under_way.begin();
+    under_way.erase(under_way.begin());
+    handle(number, key);
+  }
+}
+
+}  // namespace
+
+void Planner::Impl::report(const TransferStatus& status) {
+  for (const TransferStatus::Failure& failure : status.failed) {
+    if (failure.channel == TransferChannel::kToHost) fail_host_copy(failure.number);
+    if (failure.channel == TransferChannel::kFromDisk) fail_fetch(failure.number);
+    if (failure.channel == TransferChannel::kToDisk) fail_store(failure.number);
+  }
+  const auto done = [&](TransferChannel channel) { return status.done[static_cast<size_t>(channel)]; };
+  take_ended(copies, done(TransferChannel::kToHost), [](uint64_t, const Hash128&) {});
+  take_ended(fetches, done(TransferChannel::kFromDisk), [this](uint64_t number, const Hash128& key) {
+    PrefixTree::Node* node = tree.find(key);
+    if (node == nullptr || node->fetch != number) return;
+    tree.set_fetch(*node, 0);
+    tree.touch(*node, next_number);  // somebody waits for it
+  });
+  take_ended(writes, done(TransferChannel::kToDisk), [this](uint64_t number, const Hash128& key) {
+    PrefixTree::Node* node = tree.find(key);
+    if (node == nullptr) {
+      disk.add_orphan(key);
+    } else if (node->disk_write == number) {
+      tree.set_disk(*node, DiskCopy::kStored);
+    }
+  });
+  update_gauges();
+}
+
+void Planner::Impl::fail_host_copy(uint64_t number) {
+  count_fault(Tier::kHost, TransferChannel::kToHost);
+  const auto at = copies.find(number);
+  if (at == copies.end()) return;
+  PrefixTree::Node* node = tree.find(at->second);
+  copies.erase(at);
+  if (node == nullptr || node->host_fill != number) return;
+  if (node->is_on_device() || node->disk == DiskCopy::kStored) {
+    drop_host_copy(*node);
+  } else {
+    invalidate(*node);
+  }
+}
+
+void Planner::Impl::fail_fetch(uint64_t number) {
+  count_fault(Tier::kDisk, TransferChannel::kFromDisk);
+  const auto at = fetches.find(number);
+  if (at == fetches.end()) return;
+  PrefixTree::Node* node = tree.find(at->second);
+  fetches.erase(at);
+  if (node != nullptr && node->fetch == number) invalidate(*node);
+}
+
+void Planner::Impl::fail_store(uint64_t number) {
+  count_fault(Tier::kDisk, TransferChannel::kToDisk);
+  const auto at = writes.find(number);
+  if (at == writes.end()) return;
+  PrefixTree::Node* node = tree.find(at->second);
+  // Other ranks may have written theirs.
+  pool.evict_disk(node == nullptr ? PageId(-1) : node->page.page, at->second);
+  writes.erase(at);
+  if (node == nullptr || node->disk_write != number) return;
+  tree.set_disk(*node, DiskCopy::kNone);
+  node->disk_write = 0;
+  if (!node->is_present()) drop(*node);
+}
+
+void Planner::Impl::fail_promotions(std::span<const PageId> pages) {
+  for (const PageId page : pages) {
+    count_fault(Tier::kHost, TransferChannel::kToDevice);
+    const auto at = std::find_if(promoted.begin(), promoted.end(),
+                                 [&](const auto* node) { return node != nullptr && node->page.page == page; });
+    if (at == promoted.end()) continue;  // went with a page before it
+    invalidate(**at);
+  }
+}
+
+// A tier that fails again and again is left alone: what it has is forgotten.
+void Planner::Impl::count_fault(Tier tier, TransferChannel channel) {
+  ++stats.failed_transfers[static_cast<size_t>(channel)];
+  const int64_t limit = config.tiers.faults_until_off;
+  if (++faults[static_cast<size_t>(tier)] == limit) switch_off(tier);
+}
+
+void Planner::Impl::switch_off(Tier tier) {
+  stats.off[static_cast<size_t>(tier)] = true;
+  if (tier == Tier::kDisk) {
+    disk.close();
+    for (PrefixTree::Node* node : tree.nodes()) {
+      tree.set_disk(*node, DiskCopy::kNone);
+      node->disk_write = 0;
+    }
+    writes.clear();
+    for (bool found = true; found;) {
+      found = false;
+      for (PrefixTree::Node* node : tree.nodes()) {
+        if (node->is_present()) continue;
+        drop(*node);
+        found = true;
+        break;
+      }
+    }
+    return;
+  }
+  while (PrefixTree::Node* node = tree.host_victim()) {
+    drop_host_copy(*node);
+    if (!node->is_present()) drop(*node);
+  }
+}
+
+// Descendants are forgotten with it: what is on the disk is found again behind a page that is computed anew.
+void Planner::Impl::invalidate(PrefixTree::Node& node) {
+  for (SequenceState* sequence : std::vector<SequenceState*>(running)) {
+    const auto at = std::find(sequence->cached.begin(), sequence->cached.end(), &node);
+    if (at != sequence->cached.end()) cut_back(*sequence, static_cast<size_t>(at - sequence->cached.begin()));
+  }
+  drop_below(node);
+  for (const Tier tier : {Tier::kDevice, Tier::kHost, Tier::kDisk}) {
+    const bool is_there = tier == Tier::kDevice ? node.is_on_device()
+                          : tier == Tier::kHost ? node.is_on_host()
+                                                : node.disk != DiskCopy::kNone;
+    if (is_there) ++stats.invalidations[static_cast<size_t>(tier)];
+  }
+  pool.invalidate(node.page, node.host_slot, node.key);
+  if (node.is_on_device()) tree.set_slot(node, SlotId(-1));
+  if (node.is_on_host()) tree.set_host_slot(node, SlotId(-1));
+  tree.set_disk(node, DiskCopy::kNone);
+  writes.erase(node.disk_write);
+  ++stats.invalidated_pages;
+  forget(node);
+}
+
+void Planner::Impl::cut_back(SequenceState& sequence, size_t page) {
+  for (const PlacedPage& open : sequence.open) pool.evict(open);
+  sequence.open.clear();
+  while (sequence.cached.size() > page) {
+    tree.release(*sequence.cached.back(), next_number);
+    sequence.cached.pop_back();
+  }
+  sequence.pages.resize(page);
+  sequence.num_computed = static_cast<int64_t>(page) * config.page_tokens;
+  sequence.was_preempted = true;  // what it finds from here on was counted
+}
+
+}  // namespace lockstep

@@ -1,0 +1,7 @@
+#include "cache/policy/fifo.h"
+
+namespace lockstep {
+
+uint64_t FifoPolicy::score(const PageFacts& page) const { return page.inserted; }
+
+}  // namespace lockstep

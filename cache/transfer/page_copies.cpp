@@ -1,0 +1,164 @@
+// What threads do with a transfer between device and host: copies, checksums, and the order of streams.
+#include "cache/transfer/page_mover_impl.h"
+#include "core/copy.h"
+#include "core/error.h"
+#include "core/hash.h"
+
+#include <algorithm>
+#include <string>
+
+namespace lockstep {
+namespace {
+
+std::string words_of(const std::exception_ptr& failure) {
+  if (!failure) return "";
+  try {
+    std::rethrow_exception(failure);
+  } catch (const std::exception& error) {
+    return error.what();
+  } catch (...) {
+    return "the copy failed";
+  }
+}
+
+constexpr size_t kToHostLane = 0, kToDeviceLane = 1;
+
+}  // namespace
+
+std::byte* PageMover::Impl::device_page(const Transfer& transfer) const {
+  return device_base + transfer.slot.value() * layout.page_bytes();
+}
+
+// Everything on `stream` from here on follows the computations and the device copies that the transfer has to follow.
+void PageMover::Impl::order(Stream& stream, const Transfer& transfer) {
+  const Lock lock(mutex);
+  if (transfer.computed) stream.wait(*transfer.computed);
+  for (const Ptr& before : transfer.behind) {
+    if (before->stage == TransferStage::kReleased) continue;
+    for (const Transfer::Piece& piece : before->pieces) {
+      if (piece.is_enqueued) stream.wait(*piece.landed);
+    }
+  }
+}
+
+void PageMover::Impl::to_host(const Ptr& transfer) {
+  if (!start(transfer)) return;
+  if (!sit_out_delay(transfer)) return finish(transfer, "");
+  if (transfer->faults.failure) return finish(transfer, *transfer->faults.failure);
+  try {
+    order(to_host_stream, *transfer);
+    const auto copy_layers = [&](int64_t begin, int64_t end) {
+      const int64_t offset = begin * layout.layer_bytes();
+      copy_2d_async(to_host_stream, host->slot(transfer->host_slot).data() + offset, host->head_stride(),
+                    device_page(*transfer) + offset, layout.head_bytes(), (end - begin) * layout.layer_bytes(),
+                    layout.num_kv_heads);
+    };
+    if (!is_cuda()) {  // layers by pieces, so that their checksums find them in the core's cache
+      for (int64_t begin = 0; begin < layout.num_layers; begin += layers_of_piece) {
+        const int64_t end = std::min(begin + layers_of_piece, layout.num_layers);
+        copy_layers(begin, end);
+        take_crcs(*transfer, begin, end);
+      }
+      return finish_to_host(transfer);
+    }
+    copy_layers(0, layout.num_layers);
+    auto landed = std::make_shared<Event>();
+    landed->record(to_host_stream);
+    {
+      const Lock lock(mutex);
+      transfer->pieces[0] = {landed, true};
+      graph.set_enqueued(transfer);
+      dispatch();
+      changed.notify_all();
+    }
+    watch->add(kToHostLane, landed, [this, transfer](const std::exception_ptr& failure) {
+      if (failure) return finish(transfer, words_of(failure));
+      workers->push({transfer->plan, 0, transfer->order}, [this, transfer] {
+        take_crcs(*transfer, 0, layout.num_layers);
+        finish_to_host(transfer);
+      });
+    });
+  } catch (...) {
+    finish(transfer, words_of(std::current_exception()));
+  }
+}
+
+void PageMover::Impl::take_crcs(const Transfer& transfer, int64_t begin_layer, int64_t end_layer) {
+  const std::span<uint32_t> crcs = host->crcs(transfer.host_slot);
+  for (int64_t head = 0; head < layout.num_kv_heads; ++head) {
+    for (int64_t layer = begin_layer; layer < end_layer; ++layer) {
+      crcs[static_cast<size_t>(head * layout.num_layers + layer)] =
+          crc32c(host->block(transfer.host_slot, head, layer));
+    }
+  }
+}
+
+void PageMover::Impl::finish_to_host(const Ptr& transfer) {
+  if (transfer->faults.flips_bit) flip_bit(*transfer);
+  finish(transfer, "");
+}
+
+// Another bit for every transfer, anywhere in the page.
+void PageMover::Impl::flip_bit(const Transfer& transfer) {
+  const auto heads = static_cast<uint64_t>(layout.num_kv_heads);
+  const auto bits = static_cast<uint64_t>(layout.head_bytes()) * 8;
+  const uint64_t spread = transfer.order * 0x9e3779b97f4a7c15U;  // golden ratio
+  const auto head = static_cast<int64_t>(spread % heads);
+  const uint64_t bit = spread / heads % bits;
+  std::byte& byte = host->slot(transfer.host_slot)[static_cast<size_t>(head * host->head_stride()) + bit / 8];
+  byte ^= static_cast<std::byte>(1U << (bit % 8));
+}
+
+void PageMover::Impl::to_device(const Ptr& transfer, int64_t piece) {
+  if (!start(transfer)) return;
+  if (!sit_out_delay(transfer)) return end_piece(transfer, "");
+  if (transfer->faults.failure) return end_piece(transfer, *transfer->faults.failure);
+  try {
+    const int64_t begin = piece * layers_of_piece, end = std::min(begin + layers_of_piece, layout.num_layers);
+    verify(*transfer, begin, end);
+    order(to_device_stream, *transfer);
+    const int64_t offset = begin * layout.layer_bytes();
+    copy_2d_async(to_device_stream, device_page(*transfer) + offset, layout.head_bytes(),
+                  host->slot(transfer->host_slot).data() + offset, host->head_stride(),
+                  (end - begin) * layout.layer_bytes(), layout.num_kv_heads);
+    auto landed = std::make_shared<Event>();
+    landed->record(to_device_stream);
+    {
+      const Lock lock(mutex);
+      transfer->pieces[static_cast<size_t>(piece)] = {landed, true};
+      const bool are_all = std::all_of(transfer->pieces.begin(), transfer->pieces.end(),
+                                       [](const auto& one) { return one.is_enqueued; });
+      if (are_all) graph.set_enqueued(transfer);
+      dispatch();
+      changed.notify_all();
+    }
+    if (!is_cuda()) return end_piece(transfer, "");
+    watch->add(kToDeviceLane, landed,
+               [this, transfer](const std::exception_ptr& failure) { end_piece(transfer, words_of(failure)); });
+  } catch (...) {
+    end_piece(transfer, words_of(std::current_exception()));
+  }
+}
+
+void PageMover::Impl::verify(const Transfer& transfer, int64_t begin_layer, int64_t end_layer) {
+  const std::span<const uint32_t> crcs = host->crcs(transfer.host_slot);
+  for (int64_t head = 0; head < layout.num_kv_heads; ++head) {
+    for (int64_t layer = begin_layer; layer < end_layer; ++layer) {
+      const uint32_t expected = crcs[static_cast<size_t>(head * layout.num_layers + layer)];
+      const uint32_t found = crc32c(host->block(transfer.host_slot, head, layer));
+      LS_REQUIRE(FormatError, found == expected,
+                 "page {} in host slot {}: KV head {}, layer {}: CRC32C {:08x}, {:08x} when it was copied",
+                 transfer.page.value(), transfer.host_slot.value(), head, layer, found, expected);
+    }
+  }
+}
+
+// The last piece to land or to be given up releases the transfer.
+void PageMover::Impl::end_piece(const Ptr& transfer, const std::string& failure) {
+  const Lock lock(mutex);
+  if (!failure.empty()) graph.settle(transfer, failure);
+  if (--transfer->pieces_left == 0) return finish_locked(transfer, "");
+  changed.notify_all();
+}
+
+}  // namespace lockstep

@@ -1,0 +1,89 @@
+// The parts of PageMover. Private to cache/transfer/.
+//
+// One mutex guards the graph of transfers; no copy, checksum or disk access happens under it. Threads take a transfer
+// by graph.start(), work, and give it back by finish().
+#pragma once
+
+#include "cache/transfer/disk_thread.h"
+#include "cache/transfer/landing_watch.h"
+#include "cache/transfer/page_mover.h"
+#include "cache/transfer/stall_meter.h"
+#include "cache/transfer/transfer_graph.h"
+#include "cache/transfer/work_queue.h"
+#include "core/trace.h"
+
+#include <condition_variable>
+#include <exception>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <optional>
+#include <span>
+
+namespace lockstep {
+
+struct PageMover::Impl final : DiskClient {
+  using Ptr = TransferGraph::Ptr;
+  using Lock = std::unique_lock<std::mutex>;
+
+  Impl(const OpContext& context, DevicePool& device, HostPool* host, PageFile* file, MoverOptions options);
+  ~Impl() override;
+
+  // mover_impl.cpp: the step thread.
+  void submit(const PageOp& op, const StepPlan& plan);
+  void hold_for_slots(const std::vector<Ptr>& users);
+  void hold_for_layers(int64_t end_piece);
+  void let_computation_follow(const std::vector<Ptr>& transfers, size_t begin, size_t end, StallCause cause);
+  void wait(Lock& lock, std::optional<StallCause> cause, const std::function<bool()>& is_over);
+  bool is_cuda() const { return context.device.kind == DeviceKind::kCuda; }
+
+  // mover_impl.cpp: what all threads use. The lock is held.
+  void dispatch();
+  void dispatch(const Ptr& transfer);
+  void finish_locked(const Ptr& transfer, const std::string& failure);
+  // The lock is not held.
+  bool start(const Ptr& transfer) override;
+  void finish(const Ptr& transfer, const std::string& failure) override;
+  bool sit_out_delay(const Ptr& transfer) override;
+
+  // page_copies.cpp: workers, and for copies to the host of a CUDA rank the step thread.
+  void to_host(const Ptr& transfer);
+  void take_crcs(const Transfer& transfer, int64_t begin_layer, int64_t end_layer);
+  void finish_to_host(const Ptr& transfer);
+  void to_device(const Ptr& transfer, int64_t piece);
+  void verify(const Transfer& transfer, int64_t begin_layer, int64_t end_layer);
+  void end_piece(const Ptr& transfer, const std::string& failure);
+  void order(Stream& stream, const Transfer& transfer);
+  void flip_bit(const Transfer& transfer) override;
+  std::byte* device_page(const Transfer& transfer) const;
+
+  const OpContext context;
+  const KvLayout layout;
+  std::byte* const device_base;
+  HostPool* const host;
+  MoverOptions options;
+  const int64_t layers_of_piece, num_pieces;
+  Stream to_host_stream, to_device_stream;
+
+  mutable std::mutex mutex;
+  std::condition_variable changed;  // something was enqueued, done or released
+  TransferGraph graph;
+  bool is_stopping = false;
+  std::vector<TraceSpan> spans;
+
+  // The step thread's own.
+  std::optional<uint64_t> open_plan;
+  std::shared_ptr<const Event> computed;  // behind the last plan that has ended
+  std::vector<Ptr> promotions;            // of the open plan, if it confirms
+  int64_t num_pieces_held = 0;            // of each, that the computation follows already
+  std::map<uint64_t, std::vector<Ptr>> to_confirm;
+  uint64_t reported_progress = 0;
+  StallMeter stalls;
+
+  // Threads, last: they use everything above.
+  std::unique_ptr<LandingWatch> watch;  // CUDA
+  std::unique_ptr<DiskThread> disk;
+  std::unique_ptr<WorkQueue> workers;
+};
+
+}  // namespace lockstep

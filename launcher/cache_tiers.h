@@ -1,0 +1,63 @@
+// What a rank has below its device's pages: host memory and the disk store. The engine moves pages between them
+// (launcher/engine.h); sizes come from launcher/runtime/sizing.h.
+#pragma once
+
+#include "cache/disk/disk_store.h"
+#include "cache/planner.h"
+#include "cache/transfer/fault_plan.h"
+#include "cache/transfer/host_pool.h"
+#include "cache/transfer/page_file.h"
+#include "dist/communicator.h"
+#include "kernels/kv_layout.h"
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+
+/// Equal on every rank of a group, but for faults.
+struct TierSizes {
+  int64_t host_slots = 0;  // 0 = the device is the only tier
+  std::string disk_dir;    // "" = no disk
+  int64_t disk_bytes = 0;
+  std::string disk_io = "auto";
+  bool persist = true;
+  bool may_bypass = false;
+  int64_t workers = 2;
+  std::chrono::milliseconds timeout{30'000};
+  std::vector<FaultRule> faults = {};
+};
+
+class CacheTiers {
+ public:
+  /// `content`: whatever decides the bits of a page. `heads`: KV heads of the model that this rank has. `node_size`:
+  /// ranks of the job on this node, which write into the same directory. Ranks: local.
+  /// Throws: OutOfMemory, ConfigError, IoError.
+  CacheTiers(const TierSizes& sizes, const KvLayout& layout, HeadRange heads, const Hash128& content, int32_t node_size,
+             Device device);
+  ~CacheTiers();
+  CacheTiers(const CacheTiers&) = delete;
+  CacheTiers& operator=(const CacheTiers&) = delete;
+
+  /// The part that all ranks of the group have: the least capacities, and the pages that every rank can read.
+  /// Ranks: collective.
+  TierConfig agree(Communicator& group) const;
+
+  HostPool& host() { return *host_; }
+  /// nullptr: no disk.
+  PageFile* file() { return file_.get(); }
+  const DiskStore* store() const { return store_.get(); }
+
+ private:
+  class StoreFile;
+
+  TierSizes sizes_;
+  std::unique_ptr<HostPool> host_;
+  std::unique_ptr<DiskStore> store_;
+  std::unique_ptr<PageFile> file_;
+};
+
+}  // namespace lockstep

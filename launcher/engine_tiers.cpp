@@ -1,0 +1,176 @@
+// The engine's part in the cache's tiers: every rank carries out the plans' copies, tells the leader how they went, and
+// all agree on what failed. See docs/cache.md.
+#include "core/copy.h"
+#include "core/error.h"
+#include "core/hash.h"
+#include "dist/agree.h"
+#include "launcher/engine.h"
+#include "launcher/runtime/disk_speed.h"
+
+#include <chrono>
+#include <utility>
+
+namespace lockstep {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::chrono::milliseconds kLook{5};  // at transfers, while there is nothing to compute
+constexpr int64_t kPagesPerPersistPlan = 64;
+
+int64_t nanoseconds_since(Clock::time_point start) {
+  return std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now() - start).count();
+}
+
+}  // namespace
+
+void Engine::use_tiers(CacheTiers& tiers) {
+  LS_CHECK(table_->next_plan_number() == 0, "tiers are added after plan {}", table_->next_plan_number() - 1);
+  tier_config_ = tiers.agree(group_);
+  tier_config_.copy_ahead_pages =
+      std::min(config_.max_step_tokens / config_.page_tokens + config_.max_sequences, config_.num_slots / 8);
+  costs_ = measure_costs(tiers);
+  const auto loses = [&](int64_t load) { return config_.tiers.may_bypass && load > costs_.compute; };
+  bypassed_[static_cast<size_t>(Tier::kHost)] = loses(costs_.from_host);
+  bypassed_[static_cast<size_t>(Tier::kDisk)] = tiers.file() != nullptr && loses(costs_.from_disk);
+  const bool is_without_host = is_bypassed(Tier::kHost), is_without_disk = is_bypassed(Tier::kDisk) || is_without_host;
+  if (is_without_disk) {
+    tier_config_.disk_pages = 0;
+    tier_config_.stored.clear();
+  }
+  if (is_without_host) tier_config_.host_slots = 0;
+  if (costs_.from_disk > 0) {
+    // What the disk brings in the time of a full step.
+    const int64_t step = costs_.compute * config_.max_step_tokens / config_.page_tokens;
+    tier_config_.fetch_ahead_pages = std::clamp<int64_t>(step / costs_.from_disk, 4, tier_config_.host_slots / 2 + 1);
+  }
+  table_.emplace(config_.num_slots, tier_config_.host_slots);
+  reports_.emplace(group_);
+  if (!is_without_host) {
+    mover_ = std::make_unique<PageMover>(context_, pool_, &tiers.host(), is_without_disk ? nullptr : tiers.file(),
+                                         MoverOptions{.workers = config_.tiers.workers,
+                                                      .timeout = config_.tiers.timeout,
+                                                      .faults = FaultPlan(config_.tiers.faults, group_.rank())});
+  }
+  if (planner_) make_planner();
+}
+
+// Formats of pages and records that other versions may change are in the store's own marks.
+Hash128 Engine::page_content() const {
+  const KvLayout layout = kv_layout();
+  return hash128(fmt::format("pages of {} tokens, {} layers, head size {}, {}", layout.page_tokens, layout.num_layers,
+                             layout.head_dim, name_of(layout.dtype)),
+                 cache_key_);
+}
+
+// The worst rank counts: all of them load a page or none does.
+PageCosts Engine::measure_costs(CacheTiers& tiers) {
+  constexpr int64_t kTokens = 128;
+  PageCosts costs;
+  const KvLayout layout = decoder_.kv_layout(config_.page_tokens);
+  const int64_t tokens = std::min({kTokens, config_.max_step_tokens, config_.num_slots * config_.page_tokens});
+  measure_prefill(std::min(tokens, config_.page_tokens));  // first uses of everything
+  costs.compute = std::max<int64_t>(measure_prefill(tokens) * config_.page_tokens / tokens, 1);
+  costs.from_host = measure_host_copy(tiers.host());
+  const double bytes_per_second = run_on_all_or_fail(
+      group_, [&] { return tiers.store() != nullptr ? measure_disk_read(config_.tiers.disk_dir) : 0.0; });
+  if (bytes_per_second > 0) {
+    costs.from_disk =
+        static_cast<int64_t>(1e9 * static_cast<double>(layout.page_bytes()) / bytes_per_second) + costs.from_host;
+  }
+  costs.compute = group_.all_reduce_max(costs.compute);
+  costs.from_host = group_.all_reduce_max(costs.from_host);
+  costs.from_disk = group_.all_reduce_max(costs.from_disk);
+  return costs;
+}
+
+// Nanoseconds of a prompt of token 0. Pages are still nobody's.
+int64_t Engine::measure_prefill(int64_t num_tokens) {
+  StepPlan plan;
+  PageTable table(config_.num_slots);
+  PlanRow& row = plan.rows.emplace_back();
+  row.tokens.assign(static_cast<size_t>(num_tokens), TokenId(0));
+  row.wants_logits = true;
+  for (int64_t page = 0; page * config_.page_tokens < num_tokens; ++page) {
+    plan.ops.push_back({PageOpKind::kAllocate, PageId(page), SlotId(static_cast<int32_t>(page))});
+    row.pages.emplace_back(page);
+  }
+  table.apply(plan);
+  context_.stream->synchronize();
+  group_.barrier();
+  const auto start = Clock::now();
+  batch_.assign(plan, table);
+  batch_.upload(context_, sampler_.tokens());
+  decoder_.forward(batch_, pool_.pages());
+  context_.stream->synchronize();
+  return nanoseconds_since(start);
+}
+
+// A page from the host, with its checksums, as one worker brings it.
+int64_t Engine::measure_host_copy(HostPool& host) {
+  constexpr int kRounds = 3;
+  const KvLayout& layout = host.layout();
+  const auto start = Clock::now();
+  for (int round = 0; round < kRounds; ++round) {
+    for (int64_t head = 0; head < layout.num_kv_heads; ++head) {
+      const auto bytes = host.slot(SlotId(0)).subspan(static_cast<size_t>(head * host.head_stride()),
+                                                      static_cast<size_t>(layout.head_bytes()));
+      static_cast<void>(crc32c(bytes));
+      copy_async(*context_.stream, pool_.pages().base + head * layout.head_bytes(), bytes.data(), layout.head_bytes());
+    }
+  }
+  context_.stream->synchronize();
+  return nanoseconds_since(start) / kRounds;
+}
+
+void Engine::follow_ops(StepPlan& plan) {
+  for (const PageOp& op : plan.ops) {
+    if (const auto channel = channel_of(op)) ++transfers_begun_[static_cast<size_t>(*channel)];
+  }
+  if (mover_ && mover_->diverges(plan.number)) must_diverge_ = true;
+  if (mover_) mover_->begin(plan);
+  const auto seal =
+      std::find_if(plan.ops.begin(), plan.ops.end(), [](auto& op) { return op.kind == PageOpKind::kSeal; });
+  if (must_diverge_ && seal != plan.ops.end()) {  // on purpose: this rank forgets an op that shows nowhere else
+    must_diverge_ = false;
+    plan.ops.erase(seal);
+  }
+  table_->apply(plan);
+}
+
+void Engine::confirm(const StepPlan& plan) {
+  failed_pages_.clear();
+  if (!mover_) return;
+  if (plan.confirms) failed_pages_ = agree_on_failed_pages(group_, mover_->confirm(plan));
+  if (plan.rows.empty()) mover_->wait_for_progress(kLook);
+  if (!planner_) reports_->post(mover_->take_report());
+}
+
+void Engine::report_transfers() {
+  if (mover_) planner_->report(reports_->collect(mover_->take_report()));
+}
+
+void Engine::persist() {
+  if (!mover_ || !config_.tiers.persist) return;
+  for (report_transfers(); auto plan = planner_->persist_plan(kPagesPerPersistPlan); report_transfers()) {
+    publish(std::move(*plan));
+  }
+}
+
+// What is on its way to the disk gets there.
+void Engine::end_with(const StepPlan& last) {
+  StepPlan plan = last;
+  follow_ops(plan);
+  if (!mover_) return;
+  mover_->end(plan);
+  const auto start = Clock::now();
+  TransferReport report = mover_->take_report();
+  while (report.done_through != transfers_begun_ && Clock::now() - start < 2 * config_.tiers.timeout) {
+    ++progress_;
+    mover_->wait_for_progress(10 * kLook);
+    report = mover_->take_report();
+    if (!planner_) reports_->post(report);
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,116 @@
+// Pages in several tiers: whatever moves, is late or fails, every sequence reads its own past and says the same.
+#include "tests/cache/planner_simulation.h"
+#include "tests/cache/tier_workload.h"
+
+#include <gtest/gtest.h>
+
+namespace lockstep {
+namespace {
+
+struct Totals {
+  int64_t demoted = 0, promoted = 0, stored = 0, fetched = 0, dropped = 0, invalidated = 0, void_rows = 0, failures = 0;
+  int64_t preemptions = 0;
+  std::array<int64_t, kNumTiers> hits{};
+
+  void add(const PlannerSimulation& simulation) {
+    const PlannerStats& stats = simulation.planner().stats();
+    demoted += stats.demoted_pages;
+    promoted += stats.promoted_pages;
+    stored += stats.stored_pages;
+    fetched += stats.fetched_pages;
+    dropped += stats.dropped_pages;
+    invalidated += stats.invalidated_pages;
+    void_rows += stats.void_rows;
+    failures += simulation.num_failures();
+    preemptions += stats.preemptions;
+    for (size_t tier = 0; tier < kNumTiers; ++tier) hits[tier] += stats.hit_tokens[tier];
+  }
+};
+
+class PlannerTiers : public testing::TestWithParam<int> {
+ protected:
+  static constexpr uint64_t kSeedsPerTest = 100;
+  uint64_t first_seed() const { return 1000 + static_cast<uint64_t>(GetParam()) * kSeedsPerTest; }
+};
+
+TEST_P(PlannerTiers, OutputsDoNotDependOnTiersDelaysOrOrder) {
+  Totals totals;
+  for (uint64_t seed = first_seed(); seed < first_seed() + kSeedsPerTest; ++seed) {
+    SCOPED_TRACE(seed);
+    const TierWorkload workload = random_tier_workload(seed);
+    SimulationOptions options;
+    options.ahead = seed % 2 == 1;
+    options.ranks = {{.seed = seed, .slowness = static_cast<int64_t>(seed % 4)}, {.seed = seed, .slowness = 2}};
+    PlannerSimulation simulation(workload.config, workload.requests, options);
+    ASSERT_NO_THROW(simulation.run());
+    EXPECT_EQ(simulation.outputs(), plain_outputs(workload));
+    totals.add(simulation);
+  }
+  EXPECT_GT(totals.demoted, 0);
+  EXPECT_GT(totals.promoted, 0);
+  EXPECT_GT(totals.stored, 0);
+  EXPECT_GT(totals.fetched, 0);
+  EXPECT_GT(totals.dropped, 0);
+  EXPECT_GT(totals.preemptions, 0);
+  for (const int64_t hits : totals.hits) EXPECT_GT(hits, 0);
+  EXPECT_EQ(totals.invalidated, 0);
+}
+
+TEST_P(PlannerTiers, FailuresOnOneRankAreOutlivedByAll) {
+  Totals totals;
+  for (uint64_t seed = first_seed(); seed < first_seed() + kSeedsPerTest; ++seed) {
+    SCOPED_TRACE(seed);
+    TierWorkload workload = random_tier_workload(seed);
+    if (seed % 3 == 0) workload.config.tiers.faults_until_off = 5;
+    SimulationOptions options;
+    options.ahead = seed % 2 == 1;
+    for (int rank = 0; rank < 4; ++rank) {
+      options.ranks.resize(4);
+      options.ranks[static_cast<size_t>(rank)] = {.seed = seed, .slowness = 2, .failure_rate = rank == 2 ? 7 : 0};
+    }
+    PlannerSimulation simulation(workload.config, workload.requests, options);
+    ASSERT_NO_THROW(simulation.run());
+    EXPECT_EQ(simulation.outputs(), plain_outputs(workload));
+    totals.add(simulation);
+  }
+  EXPECT_GT(totals.failures, 0);
+  EXPECT_GT(totals.invalidated, 0);
+  EXPECT_GT(totals.void_rows, 0);
+}
+
+// A second job finds the pages of the first.
+TEST_P(PlannerTiers, AWarmStoreServesTheNextJob) {
+  Totals totals;
+  for (uint64_t seed = first_seed(); seed < first_seed() + kSeedsPerTest; ++seed) {
+    SCOPED_TRACE(seed);
+    TierWorkload workload = random_tier_workload(seed);
+    workload.config.tiers.disk_pages = 200;
+    ModelDisk disk;
+    SimulationOptions options;
+    options.persists = true;
+    options.ranks = {{.seed = seed, .slowness = 2, .disk = &disk}};
+    PlannerSimulation first(workload.config, workload.requests, options);
+    ASSERT_NO_THROW(first.run());
+    for (const auto& [key, content] : disk) workload.config.tiers.stored.push_back(key);
+    PlannerSimulation second(workload.config, workload.requests, options);
+    ASSERT_NO_THROW(second.run());
+    EXPECT_EQ(second.outputs(), first.outputs());
+    totals.add(second);
+  }
+  EXPECT_GT(totals.hits[static_cast<size_t>(Tier::kDisk)], 1000);
+}
+
+TEST_P(PlannerTiers, SameInputsGiveTheSameBytes) {
+  for (uint64_t seed = first_seed(); seed < first_seed() + kSeedsPerTest / 10; ++seed) {
+    const TierWorkload workload = random_tier_workload(seed);
+    PlannerSimulation first(workload.config, workload.requests), second(workload.config, workload.requests);
+    first.run();
+    second.run();
+    EXPECT_EQ(first.plans(), second.plans()) << seed;
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Seeds, PlannerTiers, testing::Range(0, 5));
+
+}  // namespace
+}  // namespace lockstep
