@@ -174,6 +174,7 @@ class Engine {
   void follow_ops(StepPlan& plan);
   void confirm(const StepPlan& plan);
   void report_transfers();
+  bool tell_transfers();
   void end_with(const StepPlan& last);
   void persist();
   void check(const SamplingParams& sampling) const;

@@ -143,11 +143,11 @@ void Engine::confirm(const StepPlan& plan) {
   if (!mover_) return;
   if (plan.confirms) failed_pages_ = agree_on_failed_pages(group_, mover_->confirm(plan));
   if (plan.rows.empty()) mover_->wait_for_progress(kLook);
-  if (!planner_) reports_->post(mover_->take_report());
+  if (!planner_) tell_transfers();
 }
 
 void Engine::report_transfers() {
-  if (mover_) planner_->report(reports_->collect(mover_->take_report()));
+  if (mover_) tell_transfers();
 }
 
 void Engine::persist() {
@@ -157,20 +157,29 @@ void Engine::persist() {
   }
 }
 
-// What is on its way to the disk gets there.
+// What is on its way to the disk gets there, and the leader knows of it.
 void Engine::end_with(const StepPlan& last) {
   StepPlan plan = last;
   follow_ops(plan);
   if (!mover_) return;
   mover_->end(plan);
-  const auto start = Clock::now();
-  TransferReport report = mover_->take_report();
-  while (report.done_through != transfers_begun_ && Clock::now() - start < 2 * config_.tiers.timeout) {
+  const auto deadline = Clock::now() + 2 * config_.tiers.timeout;
+  while (!tell_transfers() && Clock::now() < deadline) {
     ++progress_;
-    mover_->wait_for_progress(10 * kLook);
-    report = mover_->take_report();
-    if (!planner_) reports_->post(report);
+    mover_->wait_for_progress(kLook);
   }
+}
+
+// Whether all transfers have ended: of all ranks on the leader, else of this one.
+bool Engine::tell_transfers() {
+  const TransferReport report = mover_->take_report();
+  if (!planner_) {
+    reports_->post(report);
+    return report.done_through == transfers_begun_;
+  }
+  const TransferStatus status = reports_->collect(report);
+  planner_->report(status);
+  return status.done == transfers_begun_;
 }
 
 }  // namespace lockstep

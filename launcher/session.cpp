@@ -34,7 +34,10 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
     : world_(world), settings_(settings) {
   const auto start = std::chrono::steady_clock::now();
   const auto tp = static_cast<int32_t>(settings.runtime.tp == 0 ? mpi.world_size() : settings.runtime.tp);
-  run_phase(world, kExitUsage, [&] { topology_.emplace(mpi.world_size(), tp, mpi.world_rank()); });
+  run_phase(world, kExitUsage, [&] {
+    topology_.emplace(mpi.world_size(), tp, mpi.world_rank());
+    parse_faults(settings.transfer.inject);
+  });
   runtime_ = std::make_unique<Runtime>(settings.runtime, world, mpi.node_rank(), mpi.node_size());
   if (is_root()) log_info("{}", runtime_->description());
 

@@ -5,6 +5,7 @@
 #include "launcher/batch/chat_date.h"
 #include "launcher/batch/job_manifest.h"
 #include "launcher/batch/row_fault.h"
+#include "launcher/batch/shared_rows.h"
 #include "launcher/commands/command.h"
 #include "launcher/phase.h"
 #include "launcher/runtime/stop_signals.h"
@@ -23,12 +24,6 @@ namespace {
 [[noreturn]] void leave(const std::string& message) {
   log_error("{}; the job ends here. Finished rows are safe: give the same command again", message);
   ::_exit(kExitFailure);
-}
-
-/// Rank 0's text, on every rank.
-std::string broadcast_text(Communicator& world, const std::string& text) {
-  const std::vector<std::byte> bytes = broadcast_bytes(world, std::as_bytes(std::span(text)), Rank(0));
-  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
 // For reuse, as many as are ordered within a few milliseconds.
@@ -55,33 +50,25 @@ BatchJob::BatchJob(Session& session, const JobSettings& settings, std::unique_pt
 
 void BatchJob::open_files(MetricsExporter* metrics) {
   Communicator& world = session_.world();
-  std::string input_file;
+  std::string input_file, input_name;
   run_phase(world, kExitFailure, [&] {
     if (!session_.is_root()) return;
     store_ = std::make_unique<JobStore>(settings_, metrics);
     input_file = store_->input_file().string();
+    input_name = store_->input_name();
   });
-  input_file = broadcast_text(world, input_file);
-  Hash128 digest;
+  rows_ = open_shared_rows(session_, input_file, input_name);
+  const Notes notes = make_notes(session_);
   run_phase(world, kExitFailure, [&] {
     if (!session_.topology().is_leader()) return;
-    rows_.emplace(input_file, session_.is_root() ? store_->input_name() : std::string());
     formatter_.emplace(*session_.text().tokenizer, model_name_, settings_.report_cached_tokens);
     if (!session_.is_root()) return;
-    digest = rows_->digest();
     chat_date_ = store_->chat_date();
-    store_->open_journal(*rows_, make_manifest(session_, settings_, digest, model_name_, chat_date_));
+    store_->open_journal(*rows_, make_manifest(session_, settings_, rows_->digest(), model_name_, chat_date_), notes);
     finished_ = store_->finished_rows();
   });
   finished_ = broadcast_bytes(world, finished_, Rank(0));
   chat_date_ = broadcast_text(world, chat_date_);
-  world.broadcast(std::as_writable_bytes(std::span(&digest, 1)), Rank(0));
-  run_phase(world, kExitFailure, [&] {
-    LS_REQUIRE(ConfigError, !rows_ || rows_->digest() == digest,
-               "'{}' is another file here ({} rows, digest {}) than on rank 0 (digest {}): it must lie where all nodes "
-               "see the same one",
-               input_file, num_rows(), rows_->digest().to_string(), digest.to_string());
-  });
 }
 
 int BatchJob::run() {

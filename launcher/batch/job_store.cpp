@@ -55,10 +55,11 @@ std::string JobStore::chat_date() const {
   return earlier && found != earlier->end() ? found->second : today();
 }
 
-void JobStore::open_journal(const RowIndex& rows, Manifest manifest) {
+void JobStore::open_journal(const RowIndex& rows, Manifest manifest, Notes notes) {
   journal_.emplace(JournalOptions{.output = settings_.output,
                                   .base = base_,
                                   .manifest = std::move(manifest),
+                                  .notes = std::move(notes),
                                   .num_rows = rows.size(),
                                   // Without a name of its own it belongs to this process: what is there is not its.
                                   .restart = settings_.restart || !is_resumable(),

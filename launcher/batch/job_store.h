@@ -31,7 +31,7 @@ class JobStore {
   /// The day that chat templates are told: the settings', else that of the run which began the job, else today.
   std::string chat_date() const;
   /// Starts or continues the journal of the rows. Throws as Journal.
-  void open_journal(const RowIndex& rows, Manifest manifest);
+  void open_journal(const RowIndex& rows, Manifest manifest, Notes notes = {});
   /// One byte a row: 1 where it is finished.
   std::vector<std::byte> finished_rows() const;
 

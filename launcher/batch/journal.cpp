@@ -41,6 +41,7 @@ Journal::Journal(const JournalOptions& options)
       sync_records_(options.sync_records),
       sync_interval_(options.sync_interval) {
   if (options.restart || !continue_existing(options)) start_fresh(options);
+  keep_notes(options.notes);
 }
 
 bool Journal::continue_existing(const JournalOptions& options) {
@@ -114,6 +115,10 @@ int64_t Journal::replay(int64_t begin) {
       auto manifest = decode_manifest(record->payload);
       if (!manifest) break;
       begin_share(std::move(*manifest));
+    } else if (head.kind == RecordKind::kNotes) {
+      auto notes = decode_manifest(record->payload);
+      if (!notes) break;
+      notes_ = std::move(*notes);
     } else {
       if (head.row < num_rows() && !is_finished(head.row)) take(head.kind, head.row, end_);
       highest_row = std::max(highest_row, head.row);
@@ -152,8 +157,16 @@ void Journal::start_fresh(const JournalOptions& options) {
   sync_directory_of(lock_.file.path());
   end_ = static_cast<int64_t>(header.size());
   discarded_bytes_ = 0;
+  notes_.clear();
   shares_.clear();
   begin_share(options.manifest);
+}
+
+void Journal::keep_notes(const Notes& notes) {
+  if (notes == notes_) return;
+  write_at_end(encode_record(RecordKind::kNotes, kManifestRow, encode_manifest(notes)));
+  lock_.file.sync();
+  notes_ = notes;
 }
 
 RowKind Journal::kind(int64_t row) const {

@@ -27,6 +27,8 @@ struct JournalOptions {
   std::filesystem::path base{};
   /// All that decides the output bytes: a journal made under another manifest is not continued.
   Manifest manifest;
+  /// What to keep beside it; replaces the notes of earlier runs.
+  Notes notes{};
   /// Rows of the job.
   int64_t num_rows = 0;
   /// Discard a journal and replace an output of an earlier job.
@@ -75,6 +77,8 @@ class Journal {
   bool is_locked() const { return lock_.is_held; }
   /// Rows made under other manifests, by manifest; empty unless a job was forced to continue them.
   std::vector<ForeignRows> mixed_manifests() const;
+  /// As the constructor was given.
+  const Notes& notes() const { return notes_; }
   /// The line of a finished row. Throws IoError if its record is damaged. For many rows: journal_reader.h.
   std::string read(int64_t row) const;
 
@@ -108,10 +112,12 @@ class Journal {
   void require_continuable(const JournalOptions& options, const Manifest& own) const;
   void take(RecordKind kind, int64_t row, int64_t offset);
   void begin_share(Manifest manifest);
+  void keep_notes(const Notes& notes);
   void write_at_end(std::string_view bytes);
 
   std::filesystem::path output_;
   LockedFile lock_;
+  Notes notes_;
   /// Where the next record goes.
   int64_t end_ = 0;
   /// Offset of each row's record; -1 where unfinished.

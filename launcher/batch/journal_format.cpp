@@ -127,8 +127,8 @@ RecordHead decode_record_head(std::span<const std::byte, kRecordHeadBytes> bytes
 
 bool is_record_valid(const RecordHead& head, std::string_view payload) {
   const bool is_row = head.kind == RecordKind::kResult || head.kind == RecordKind::kError;
-  const bool is_manifest = head.kind == RecordKind::kManifest;
-  return ((is_row && head.row >= 0) || (is_manifest && head.row == kManifestRow)) && !payload.empty() &&
+  const bool is_about_all = head.kind == RecordKind::kManifest || head.kind == RecordKind::kNotes;
+  return ((is_row && head.row >= 0) || (is_about_all && head.row == kManifestRow)) && !payload.empty() &&
          head.payload_bytes == payload.size() && head.checksum == record_checksum(head.kind, head.row, payload);
 }
 

@@ -4,8 +4,9 @@
 //   record   u32 payload bytes (≥ 1) | u32 CRC32C of kind, row, payload bytes and payload | u8 kind | i64 row | payload
 //   records follow each other without gaps; all numbers little-endian.
 //
-// Kinds: 1 a row's result line, 2 a row's error line, 3 a manifest (row -1): what follows was made under it.
-// A record is whole or it is not there: the first one that does not check out ends the journal.
+// Kinds: 1 a row's result line, 2 a row's error line, 3 a manifest (row -1): what follows was made under it, 4 notes
+// (row -1): they replace earlier ones. A record is whole or it is not there: the first one that does not check out ends
+// the journal.
 #pragma once
 
 #include <cstddef>
@@ -21,6 +22,8 @@ namespace lockstep {
 /// What a job's output depends on, as flat text: "input.digest", "model.fingerprint", "cache.format", "version", …
 /// Rank counts, batch sizes and cache sizes do not belong here: they do not change a byte.
 using Manifest = std::map<std::string, std::string>;
+/// What a run of the job found that no output depends on: measured costs, say. Never compared with the next run's.
+using Notes = std::map<std::string, std::string>;
 
 /// One line a key: `  model.fingerprint: journal has "ab", this job has "cd"`. "" if equal.
 std::string describe_difference(const Manifest& journal, const Manifest& job);
@@ -31,12 +34,13 @@ inline constexpr int64_t kRecordHeadBytes = 17;
 inline constexpr int64_t kMaxPayloadBytes = int64_t{256} << 20;
 
 /// What a record holds; the numbers stand in journals.
-enum class RecordKind : uint8_t { kResult = 1, kError = 2, kManifest = 3 };
-/// The row of a manifest record.
+enum class RecordKind : uint8_t { kResult = 1, kError = 2, kManifest = 3, kNotes = 4 };
+/// The row of a record that is no row's.
 inline constexpr int64_t kManifestRow = -1;
 /// How a row ended.
 enum class RowKind : uint8_t { kResult = 1, kError = 2 };
 
+/// Notes have the same form.
 std::string encode_manifest(const Manifest& manifest);
 /// Nothing if the text is no flat object of strings.
 std::optional<Manifest> decode_manifest(std::string_view json);

@@ -1,5 +1,6 @@
 #include "cache/disk/store_admin.h"
 #include "core/error.h"
+#include "launcher/commands/cache_warm.h"
 #include "launcher/commands/command.h"
 #include "launcher/commands/parse.h"
 
@@ -104,10 +105,11 @@ int purge(const std::string& directory, std::optional<Hash128> wanted, bool all)
 }
 
 constexpr const char* kUsage =
-    "Usage: lockstep cache inspect|verify|purge --dir DIR [options]\n\n"
+    "Usage: lockstep cache inspect|verify|warm|purge --dir DIR [options]\n\n"
     "Looks after the directory of a disk cache (cache.disk_dir), also while jobs use it.\n\n"
     "  inspect    print writers, segments, contents, pages, bytes\n"
     "  verify     read everything and check every checksum; exit code 1 if any is wrong\n"
+    "  warm       compute the prompts of a requests file and keep them for jobs to come; under mpirun\n"
     "  purge      remove what no running job uses\n\n"
     "`lockstep cache SUBCOMMAND --help` lists a subcommand's options.\n";
 
@@ -147,12 +149,14 @@ int purge_subcommand(Communicator& world, const std::vector<std::string>& argume
 
 }  // namespace
 
-int cache_command(const MpiEnvironment&, Communicator& world, const std::vector<std::string>& arguments) {
+int cache_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments) {
   using Subcommand = int (*)(Communicator&, const std::vector<std::string>&);
   static const std::map<std::string, Subcommand> kSubcommands{
       {"inspect", inspect_subcommand}, {"purge", purge_subcommand}, {"verify", verify_subcommand}};
   const bool asks_help = !arguments.empty() && (arguments.front() == "--help" || arguments.front() == "-h");
   const auto subcommand = arguments.empty() ? kSubcommands.end() : kSubcommands.find(arguments.front());
+  if (!arguments.empty() && arguments.front() == "warm")
+    return cache_warm_command(mpi, world, {arguments.begin() + 1, arguments.end()});
   if (subcommand != kSubcommands.end()) return subcommand->second(world, {arguments.begin() + 1, arguments.end()});
   if (world.rank().value() == 0) {
     if (!arguments.empty() && !asks_help)

@@ -58,16 +58,17 @@ void describe_tiers(const Engine& engine, CacheStats& cache) {
   }
 }
 
-// Counts of pages are the planner's, bytes and times those of the leader's own copies.
+// Failures are those of any rank; the rest is of the leader's own copies.
 void describe_transfers(const Engine& engine, CacheStats& cache) {
   const MoverStats moves = engine.mover_stats();
+  const PlannerStats& stats = engine.planner_stats();
   cache.exposed_stall_seconds = moves.exposed_seconds();
   for (size_t channel = 0; channel < kNumTransferChannels; ++channel) {
     const ChannelStats& moved = moves.channels[channel];
     TransferStats& transfer = cache.transfers[channel];
     transfer.transfers = transfer.pages = moved.transfers - moved.failures;
     transfer.bytes = moved.bytes;
-    transfer.failures = moved.failures;
+    transfer.failures = stats.failed_transfers[channel];
     transfer.busy_seconds = moved.busy_seconds;
   }
   const PageCosts& costs = engine.page_costs();

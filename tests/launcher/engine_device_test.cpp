@@ -1,6 +1,7 @@
 // The engine on a CUDA device: the same tokens and log-probabilities however its steps are cut, recorded, planned or
 // spread over ranks, and close to the CPU's.
 #include "tests/launcher/engine_run.h"
+#include "tests/support/temporary_directory.h"
 
 #include <cmath>
 #include <gtest/gtest.h>
@@ -102,6 +103,36 @@ TEST_P(EngineOnDevice, PreemptionDoesNotChangeBits) {
   run_engine(model(), longer, run);
   EXPECT_GT(run.stats.preemptions, 0);
   expect_equal(run.outcomes, roomy, "12 slots");
+}
+
+// Pages on copy streams between device, pinned host memory and disk, under graphs and plans made ahead; then with
+// copies that fail on one of two ranks.
+TEST_P(EngineOnDevice, TiersDoNotChangeBits) {
+  std::vector<EngineJob> longer = jobs();
+  for (EngineJob& job : longer) job.num_new_tokens += 30;
+  EngineRun roomy = on_device();
+  run_engine(model(), longer, roomy);
+  for (const char* faults : {"", "bit_flip:rank=1:every=5,host_copy:rank=0:every=9"}) {
+    const testing_support::TemporaryDirectory directory;
+    EngineRun run = on_device();
+    run.faults = faults;
+    run.num_ranks = run.faults.empty() ? 1 : 2;
+    run.config.plan_ahead = true;
+    run.config.graphs = run.num_ranks == 1;  // staged sums cannot be recorded
+    run.config.policy = "lru";
+    run.config.num_slots = 12;
+    run.config.max_sequence = 12 * 16;
+    run.config.tiers.host_slots = 6;
+    run.config.tiers.disk_dir = directory.path();
+    run.config.tiers.disk_bytes = int64_t{1} << 28;
+    run_engine(model(), longer, run);
+    expect_equal(run.outcomes, roomy.outcomes, faults);
+    EXPECT_GT(run.stats.demoted_pages, 0);
+    EXPECT_GT(run.stats.promoted_pages, 0);
+    EXPECT_GT(run.stats.stored_pages, 0);
+    EXPECT_GT(run.stats.preemptions, 0);
+    EXPECT_EQ(run.stats.invalidated_pages > 0, faults[0] != '\0');
+  }
 }
 
 TEST_P(EngineOnDevice, IsCloseToTheCpu) {

@@ -11,7 +11,8 @@ struct NamedKind {
   bench::Kind* run;
 };
 constexpr std::array kKinds{NamedKind{"kernels", bench::kernels_command}, NamedKind{"decode", bench::decode_command},
-                            NamedKind{"prefill", bench::prefill_command}, NamedKind{"latency", bench::latency_command}};
+                            NamedKind{"prefill", bench::prefill_command}, NamedKind{"latency", bench::latency_command},
+                            NamedKind{"cache", bench::cache_command}};
 
 }  // namespace
 

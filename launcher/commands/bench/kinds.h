@@ -18,5 +18,6 @@ Kind kernels_command;
 Kind decode_command;
 Kind prefill_command;
 Kind latency_command;
+Kind cache_command;
 
 }  // namespace lockstep::bench

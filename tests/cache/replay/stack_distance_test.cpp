@@ -62,15 +62,25 @@ TEST(StackDistanceTest, IsExactAtRateOne) {
 }
 
 TEST(StackDistanceTest, HalvesItsRateWhereItsMemoryEnds) {
-  const auto accesses = accesses_of(60000, 8000);
-  const StackDistance exact = run(accesses, {.sampling = 0, .max_pages = 8000});
-  const StackDistance bounded = run(accesses, {.sampling = 0, .max_pages = 1000});
+  constexpr int64_t kAccesses = 300000;
+  const auto accesses = accesses_of(kAccesses, 60000);
+  const StackDistance exact = run(accesses, {.sampling = 0, .max_pages = 60000});
+  const StackDistance bounded = run(accesses, {.sampling = 0, .max_pages = 8000});
   EXPECT_EQ(exact.sampling(), 0);
-  EXPECT_GE(bounded.sampling(), 3);
-  for (const int64_t capacity : {200, 500, 1000, 2000, 4000, 8000}) {
-    EXPECT_NEAR(static_cast<double>(bounded.hits(capacity)), static_cast<double>(exact.hits(capacity)), 0.04 * 60000)
+  EXPECT_EQ(bounded.sampling(), 3);
+  for (const int64_t capacity : {1000, 3000, 10000, 20000, 30000, 40000, 60000}) {
+    EXPECT_NEAR(static_cast<double>(bounded.hits(capacity)), static_cast<double>(exact.hits(capacity)),
+                0.02 * kAccesses)
         << capacity;
   }
+}
+
+TEST(StackDistanceTest, EveryAccessHasADistanceOrIsAFirstOne) {
+  const StackDistance estimator = run(accesses_of(300000, 60000), {.sampling = 6, .max_pages = 16384});
+  int64_t sum = estimator.num_first();
+  for (const int64_t accesses : estimator.histogram()) sum += accesses;
+  EXPECT_NEAR(static_cast<double>(sum), 300000.0, 2000.0);  // rounded down for each distance
+  EXPECT_LE(sum, 300000);
 }
 
 TEST(StackDistanceTest, HitsRiseWithTheCapacityAndStayInRange) {
