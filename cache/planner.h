@@ -98,8 +98,8 @@ struct PlannerStats {
   int64_t cached_prompt_tokens = 0;  // of those, found in the prefix tree
   /// The same by Tier, where they were found.
   std::array<int64_t, kNumTiers> hit_tokens{};
-  /// Prompt tokens in whole pages that had been asked for before, or were in the store at start, when their sequence was
-  /// admitted first. An estimate once more pages have been asked for than are remembered.
+  /// Prompt tokens in whole pages that had been asked for before, or were in the store at start, when their sequence
+  /// was admitted first. An estimate once more pages have been asked for than are remembered.
   int64_t attainable_hit_tokens = 0;
   int64_t computed_tokens = 0;  // scheduled to be computed, recomputation included
   int64_t preemptions = 0;

@@ -1,9 +1,8 @@
 #include "dist/comm/local/local_communicator.h"
 
-#include "dist/comm/local/local_mailbox.h"
-
 #include "core/error.h"
 #include "dist/comm/collective_checks.h"
+#include "dist/comm/local/local_mailbox.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,11 +1,10 @@
 #include "dist/comm/mpi/mpi_communicator.h"
 
-#include "dist/comm/mpi/mpi_mailbox.h"
-
 #include "core/error.h"
 #include "dist/comm/collective_checks.h"
 #include "dist/comm/mpi/check.h"
 #include "dist/comm/mpi/host_sum.h"
+#include "dist/comm/mpi/mpi_mailbox.h"
 
 #include <algorithm>
 #include <limits>

@@ -67,16 +67,16 @@ Spread PlaceFigures::seconds() const { return spread_of_seconds(requests); }
 CacheUsage PlaceFigures::sum() const { return sum_of(requests); }
 
 void print_places(const std::vector<PlaceFigures>& places) {
-  std::printf("%-10s | %12s %-22s | %8s %-18s | %8s %10s %10s | %8s\n", "prefix", "ms to first", "(spread)", "faster",
-              "(spread)", "exposed", "promotion", "confirm", "disk wait");
+  std::printf("%-10s | %12s %-22s | %8s %-18s | %8s %10s %10s | %9s\n", "prefix", "ms to first", "(spread)", "faster",
+              "(spread)", "exposed", "slot", "promotion", "disk wait");
   for (const PlaceFigures& place : places) {
     const Spread ms = place.seconds().times(1e3), faster = speedup(place, places.front());
     const CacheUsage sum = place.sum();
     const auto percent = [&](double seconds) { return 100.0 * share(seconds, sum.seconds); };
-    std::printf("%-10s | %12.2f %-22s | %7.1fx %-18s | %7.1f%% %9.1f%% %9.1f%% | %7.1f%%\n", place.place.c_str(),
-                ms.median, ms.range(2).c_str(), faster.median, faster.range(1).c_str(), percent(sum.exposed()),
-                percent(sum.stalls[static_cast<size_t>(StallCause::kPromotion)]),
-                percent(sum.stalls[static_cast<size_t>(StallCause::kConfirm)]), percent(sum.disk_wait));
+    std::printf("%-10s | %12.2f %-22s | %7.1fx %-18s | %7.1f%% %9.1f%% %9.1f%% | %8.1f%%\n", place.place.c_str(),
+                ms.median, ms.range(2).c_str(), faster.median, faster.range(1).c_str(), percent(sum.exposed),
+                percent(sum.stalls[static_cast<size_t>(StallCause::kSlotInUse)]),
+                percent(sum.stalls[static_cast<size_t>(StallCause::kPromotion)]), percent(sum.disk_wait));
   }
   std::fflush(stdout);
 }
@@ -93,7 +93,7 @@ nlohmann::json to_json(const PlaceFigures& place, const PlaceFigures& computed) 
           {"hit_tokens", hits},
           {"promoted_pages", sum.promoted_pages},
           {"fetched_pages", sum.fetched_pages},
-          {"exposed_share", share(sum.exposed(), sum.seconds)},
+          {"exposed_share", share(sum.exposed, sum.seconds)},
           {"stall_seconds", stalls_json(sum)},
           {"disk_wait_seconds", sum.disk_wait},
           {"channels", channels_json(sum)}};
@@ -110,16 +110,16 @@ void print_channels(const std::string& place, const CacheUsage& usage) {
 }
 
 void print_mixed(const std::vector<MixedFigures>& mixed) {
-  std::printf("%-10s | %6s %10s | %9s %10s %12s | %9s %9s %10s\n", "while others decode", "steps", "ms a step",
+  std::printf("%-19s | %6s %10s | %9s %10s %12s | %9s %9s %10s\n", "while others decode", "steps", "ms a step",
               "promoting", "ms a step", "ms to copy", "exposed", "of those", "of all");
   for (const MixedFigures& one : mixed) {
     const CacheUsage promoting = sum_of(one.steps.with_promotions), others = sum_of(one.steps.others);
     std::printf("%-19s | %6zu %10.2f | %9zu %10.2f %12.2f | %7.1fms %8.1f%% %9.1f%%\n", one.place.c_str(),
                 one.steps.others.size(), 1e3 * spread_of_seconds(one.steps.others).median,
                 one.steps.with_promotions.size(), 1e3 * spread_of_seconds(one.steps.with_promotions).median,
-                1e3 * transfer_seconds(one), 1e3 * (promoting.exposed() + others.exposed()),
-                100.0 * share(promoting.exposed(), promoting.seconds),
-                100.0 * share(promoting.exposed() + others.exposed(), promoting.seconds + others.seconds));
+                1e3 * transfer_seconds(one), 1e3 * (promoting.exposed + others.exposed),
+                100.0 * share(promoting.exposed, promoting.seconds),
+                100.0 * share(promoting.exposed + others.exposed, promoting.seconds + others.seconds));
   }
   std::fflush(stdout);
 }
@@ -135,8 +135,8 @@ nlohmann::json to_json(const MixedFigures& mixed) {
           {"other_step_seconds", to_json(spread_of_seconds(mixed.steps.others))},
           {"promoted_pages", promoting.promoted_pages},
           {"transfer_seconds_a_step", transfer_seconds(mixed)},
-          {"exposed_share_of_promoting_steps", share(promoting.exposed(), promoting.seconds)},
-          {"exposed_share_of_all_steps", share(all.exposed(), all.seconds)},
+          {"exposed_share_of_promoting_steps", share(promoting.exposed, promoting.seconds)},
+          {"exposed_share_of_all_steps", share(all.exposed, all.seconds)},
           {"stall_seconds", stalls_json(all)},
           {"channels", channels_json(all)}};
 }

@@ -4,7 +4,6 @@
 #include "core/philox.h"
 
 #include <chrono>
-#include <numeric>
 #include <thread>
 #include <utility>
 
@@ -22,6 +21,7 @@ CacheUsage difference(const CacheUsage& after, const CacheUsage& before) {
   CacheUsage result = after;
   result.seconds -= before.seconds;
   result.disk_wait -= before.disk_wait;
+  result.exposed -= before.exposed;
   for (size_t i = 0; i < kNumStallCauses; ++i) result.stalls[i] -= before.stalls[i];
   for (size_t i = 0; i < kNumTiers; ++i) result.hit_tokens[i] -= before.hit_tokens[i];
   result.promoted_pages -= before.promoted_pages;
@@ -37,11 +37,10 @@ CacheUsage difference(const CacheUsage& after, const CacheUsage& before) {
 
 }  // namespace
 
-double CacheUsage::exposed() const { return std::accumulate(stalls.begin(), stalls.end(), disk_wait); }
-
 CacheUsage& CacheUsage::operator+=(const CacheUsage& other) {
   seconds += other.seconds;
   disk_wait += other.disk_wait;
+  exposed += other.exposed;
   for (size_t i = 0; i < kNumStallCauses; ++i) stalls[i] += other.stalls[i];
   for (size_t i = 0; i < kNumTiers; ++i) hit_tokens[i] += other.hit_tokens[i];
   promoted_pages += other.promoted_pages;
@@ -73,6 +72,7 @@ CacheUsage CacheRequests::count() const {
   return {.seconds = std::chrono::duration<double>(Clock::now().time_since_epoch()).count(),
           .disk_wait = engine_.times().disk,
           .stalls = mover.stall_seconds,
+          .exposed = exposed_,
           .hit_tokens = planner.hit_tokens,
           .promoted_pages = planner.promoted_pages,
           .fetched_pages = planner.fetched_pages,
@@ -88,7 +88,12 @@ void CacheRequests::start(int64_t prefix) {
 }
 
 void CacheRequests::step() {
-  for (const SampledToken& sampled : engine_.step()) {
+  const double disk_before = engine_.times().disk, stalls_before = engine_.mover_stats().exposed_seconds();
+  const auto tokens = engine_.step();
+  // All of a step without rows is a wait, stalls and all.
+  const double disk_wait = engine_.times().disk - disk_before;
+  exposed_ += disk_wait > 0.0 ? disk_wait : engine_.mover_stats().exposed_seconds() - stalls_before;
+  for (const SampledToken& sampled : tokens) {
     const auto decoded = decoding_.find(sampled.sequence);
     const bool is_request = !is_answered_ && sampled.sequence == requested_;
     if (!is_request && decoded == decoding_.end()) continue;  // planned ahead, over before it was computed

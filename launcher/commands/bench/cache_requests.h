@@ -16,12 +16,12 @@ struct CacheUsage {
   double seconds = 0.0;
   double disk_wait = 0.0;  // of these, in steps in which nothing could be computed
   std::array<double, kNumStallCauses> stalls{};
+  /// In which nothing was computed since transfers were not through: disk_wait and, of other steps, all stalls.
+  double exposed = 0.0;
   std::array<int64_t, kNumTiers> hit_tokens{};
   int64_t promoted_pages = 0, fetched_pages = 0;
   std::array<ChannelStats, kNumTransferChannels> channels{};
 
-  /// Seconds that computations waited for transfers, of all causes, those with nothing to compute included.
-  double exposed() const;
   CacheUsage& operator+=(const CacheUsage& other);
 };
 
@@ -62,6 +62,7 @@ class CacheRequests {
   uint64_t num_suffixes_ = 0, num_decoded_ = 0;
   SequenceId requested_;
   bool is_answered_ = true;
+  double exposed_ = 0.0;
   std::unordered_map<SequenceId, int64_t> decoding_;  // tokens to come
 };
 

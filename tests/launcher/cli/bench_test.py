@@ -54,6 +54,43 @@ class Bench(cli.CliTest):
         self.check_spread(report["rows"][0]["seconds"])
         self.assertEqual(report["rows"][0]["output_tokens"], 5)
 
+    def test_cache(self):
+        """Each prefix is found where it should be, by the counters; the bench itself ends with an error if one is not."""
+        sizes = ("--prefix-tokens", "128", "--suffix-tokens", "4", "--decoding", "2", "--decoded-tokens", "16", "--pause", "2",
+                 "--cache.page_tokens", "8")
+        for ranks in (0, 2):
+            disk = self.directory / f"disk{ranks}"
+            report = self.bench("cache", *SMALL, *sizes, "--cache.disk_dir", disk, ranks=ranks)
+            self.assertEqual([row["prefix"] for row in report["rows"]], ["computed", "device", "host", "disk"])
+            self.assertEqual([row["prefix"] for row in report["mixed"]], ["host", "disk"])
+            for row in report["rows"]:
+                self.check_spread(row["seconds"])
+                self.check_spread(row["speedup"])
+                place, count = row["prefix"], row["requests"]
+                found = {tier: 128 * count if tier == place else 0 for tier in ("device", "host", "disk")}
+                self.assertEqual(row["hit_tokens"], found)
+                self.assertEqual(row["promoted_pages"], 16 * count if place in ("host", "disk") else 0)
+                self.assertEqual(row["fetched_pages"], 16 * count if place == "disk" else 0)
+                if place in ("host", "disk"):
+                    self.assertEqual(count, 2)
+                    copied = row["channels"]["to_device"]
+                    self.assertEqual(copied["transfers"], 16 * count)
+                    self.assertEqual(copied["bytes"], 16 * count * report["page_bytes"])
+                self.assertTrue(0 <= row["exposed_share"] <= 1, row)
+            for mixed in report["mixed"]:
+                self.assertGreater(mixed["promoting_steps"], 0)
+                self.assertGreaterEqual(mixed["other_steps"], 2)
+                self.assertTrue(0 <= mixed["exposed_share_of_all_steps"] <= 1, mixed)
+
+    def test_cache_without_lower_tiers(self):
+        report = self.bench("cache", *SMALL, "--prefix-tokens", "64", "--cache.page_tokens", "8", "--cache.host_tokens", "0")
+        self.assertEqual([row["prefix"] for row in report["rows"]], ["computed", "device"])
+        self.assertEqual(report["mixed"], [])
+
+    def test_cache_needs_room(self):
+        self.bench("cache", *SMALL, "--prefix-tokens", "128", "--cache.page_tokens", "8", "--cache.host_tokens", "128", code=1)
+        self.assertIn("take turns", self.done.stderr)
+
     def test_kernels(self):
         sizes = ("--tokens", "1,4", "--batch", "1,2", "--context", "64", "--prompt", "32", "--cold-mib", "1")
         report = self.bench("kernels", *SMALL, *sizes, ranks=2)
@@ -85,13 +122,14 @@ class Bench(cli.CliTest):
                                 (("decode", "--shape", "tiny", "--model", "x"), "accepted is one"),
                                 (("decode", "--shape", "tiny", "--batch", "1,x"), "batch"),
                                 (("kernels", "--shape", "tiny", "--ops", "liner"), "liner"),
-                                (("latency", "--shape", "tiny", "--output-tokens", "0"), "output-tokens")):
+                                (("latency", "--shape", "tiny", "--output-tokens", "0"), "output-tokens"),
+                                (("cache", "--shape", "tiny", "--prefix-tokens", "65"), "cache.page_tokens")):
             self.bench(*arguments, code=2)
             self.assertIn(part, self.done.stderr)
 
     def test_help(self):
         self.assertIn("bench latency", cli.run(0, "bench", "--help").stdout)
-        for kind in ("kernels", "decode", "prefill", "latency"):
+        for kind in ("kernels", "decode", "prefill", "latency", "cache"):
             text = cli.run(0, "bench", kind, "--help").stdout
             self.assertIn("--shape", text)
             self.assertIn("--json", text)

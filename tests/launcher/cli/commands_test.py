@@ -10,14 +10,21 @@ import lockstep_cli as cli
 
 class Commands(cli.CliTest):
     def test_help_lists_every_option(self):
-        self.assertIn("generate", cli.run(0, "--help").stdout)
+        overview = cli.run(0, "--help").stdout
+        for command in ("generate", "info", "bench", "cache", "replay", "tokenize"):
+            self.assertRegex(overview, rf"(?m)^  {command} ")
         done = cli.run(0, "generate", "--help")
         self.assertEqual(done.returncode, 0)
         for option in ("--model", "--input", "--output", "--summary", "--seed", "--restart", "--return-token-ids", "--tp",
                        "--threads", "--device", "--share-gpu", "--transport", "--graphs", "--fused-norm",
-                       "--plan-ahead", "--trace", "--isa", "--bind", "--cache.page_tokens", "--schedule.max_step_tokens",
-                       "--config", "--print-config"):
-            self.assertIn(option, done.stdout)
+                       "--plan-ahead", "--trace", "--isa", "--bind", "--metrics-file", "--metrics-port",
+                       "--metrics-address", "--inject", "--cache.device_tokens", "--cache.device_bytes",
+                       "--cache.host_tokens", "--cache.host_bytes", "--cache.disk_dir", "--cache.disk_bytes",
+                       "--cache.disk_io", "--cache.persist", "--cache.page_tokens", "--cache.policy",
+                       "--cache.share_prefixes", "--cache.load_or_recompute", "--transfer.workers",
+                       "--transfer.timeout_ms", "--schedule.max_step_tokens", "--schedule.order", "--config",
+                       "--print-config"):
+            self.assertRegex(done.stdout, rf"(?m)^ +{option}\b")
 
     def test_printed_configuration_is_accepted(self):
         for name in (None, *sorted((cli.SOURCE / "configs").glob("*.ini"))):
