@@ -49,6 +49,8 @@ void DiskThread::run() {
     };
     changed_.wait(lock, [&] { return stop_ || has_work(); });
     if (!has_work()) return;
+    // A write may need the segment that is to be emptied.
+    if (!queues_[kForget].empty()) turn = kForget;
     while (queues_[turn % kNumKinds].empty()) ++turn;
     const auto kind = static_cast<Kind>(turn++ % kNumKinds);
     auto& queue = queues_[kind];

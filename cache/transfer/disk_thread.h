@@ -1,5 +1,5 @@
-// The thread that calls the disk store: gathers transfers that are ready into batches, reads before writes before
-// what is to be forgotten, in turns. Private to cache/transfer/.
+// The thread that calls the disk store: gathers transfers that are ready into batches; what is to be forgotten first,
+// reads and writes in turns. Private to cache/transfer/.
 #pragma once
 
 #include "cache/transfer/host_pool.h"
