@@ -15,7 +15,7 @@ class CacheTiers::StoreFile final : public PageFile {
 
   std::vector<Result> write(std::span<const Write> pages) override {
     std::vector<DiskStore::Write> writes;
-    for (const Write& page : pages) writes.push_back({page.key, page.heads, page.layer_crcs});
+    for (const Write& page : pages) writes.push_back({page.key, page.heads, page.layer_crcs, page.number - 1});
     return store_.write(writes);
   }
   std::vector<Result> read(std::span<const Read> pages) override {

@@ -68,7 +68,8 @@ PageCosts Engine::measure_costs(CacheTiers& tiers) {
   constexpr int64_t kTokens = 128;
   PageCosts costs;
   const KvLayout layout = decoder_.kv_layout(config_.page_tokens);
-  const int64_t tokens = std::min({kTokens, config_.max_step_tokens, config_.num_slots * config_.page_tokens});
+  const int64_t tokens =
+      std::min({kTokens, config_.max_step_tokens, config_.max_sequence, config_.num_slots * config_.page_tokens});
   measure_prefill(std::min(tokens, config_.page_tokens));  // first uses of everything
   costs.compute = std::max<int64_t>(measure_prefill(tokens) * config_.page_tokens / tokens, 1);
   costs.from_host = measure_host_copy(tiers.host());

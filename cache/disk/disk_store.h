@@ -69,6 +69,7 @@ class DiskStore {
     Hash128 key;
     std::span<const std::byte> heads;      // [heads.count] payloads aligned_payload_bytes() apart; 4096-aligned
     std::span<const uint32_t> layer_crcs;  // CRC32C of each [head][layer]
+    std::optional<uint64_t> attempt = {};  // from 0, in any order, each once; nothing: the one behind the last so far
   };
   struct Read {
     Hash128 key;

@@ -18,9 +18,9 @@ OwnSegments::OwnSegments(std::filesystem::path directory, const WriterFacts& fac
                          std::shared_ptr<SystemCalls> calls)
     : directory_(std::move(directory)), facts_(facts), most_(most), open_flags_(open_flags), calls_(std::move(calls)) {}
 
-OwnSegments::Slot OwnSegments::next() {
+OwnSegments::Slot OwnSegments::take(uint64_t attempt) {
   const auto pages = static_cast<uint64_t>(facts_.pages_per_segment);
-  const uint64_t attempt = next_attempt_++;
+  next_attempt_ = std::max(next_attempt_, attempt + 1);
   const uint64_t index = attempt / pages;
   Slot slot;
   slot.slot = static_cast<uint32_t>(attempt % pages);

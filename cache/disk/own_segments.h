@@ -1,4 +1,4 @@
-// The segments that a rank writes: attempt after attempt, each in the next slot, whether it succeeds or not.
+// The segments that a rank writes: every attempt has its slot, whether it succeeds or not, and whenever it comes.
 #pragma once
 
 #include "cache/disk/page_index.h"
@@ -23,10 +23,12 @@ class OwnSegments {
     uint32_t slot = 0;
     std::string problem;
   };
-  /// The place of the next attempt: slot n % pages_per_segment of segment n / pages_per_segment, which is made if it is
-  /// not there. An attempt that gets no segment is used up all the same.
-  Slot next();
-  /// Removes segments without a live head that no attempt will use any more.
+  /// Behind the last one taken.
+  uint64_t next_attempt() const { return next_attempt_; }
+  /// The place of attempt n: slot n % pages_per_segment of segment n / pages_per_segment, which is made if it is not
+  /// there. An attempt that gets no segment is used up all the same.
+  Slot take(uint64_t attempt);
+  /// Removes segments without a live head that lie behind the last attempt's. One that comes late makes its anew.
   void remove_empty();
   /// At the end: removes those without a live head, and gives back what the last was set aside for.
   void close();

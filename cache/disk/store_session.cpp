@@ -61,7 +61,7 @@ Results StoreSession::write(std::span<const DiskStore::Write> pages) {
   std::vector<Transfer> transfers;
   std::set<std::shared_ptr<OpenSegment>> touched;
   for (size_t i = 0; i < pages.size(); ++i) {
-    OwnSegments::Slot slot = own_.next();
+    OwnSegments::Slot slot = own_.take(pages[i].attempt.value_or(own_.next_attempt()));
     if (slot.segment) {
       // A write only reads the memory.
       auto* data = const_cast<std::byte*>(pages[i].heads.data());

@@ -59,7 +59,8 @@ void Planner::Impl::count_lookups(SequenceState& sequence) {
     const int64_t num_first = reuse.num_first();
     reuse.access(key);
     const bool is_first = reuse.num_first() > num_first;
-    if (!is_first || disk.has_orphan(key)) stats.attainable_hit_tokens += config.page_tokens;
+    if (!is_first || disk.has_orphan(key) || tree.find(key) != nullptr)
+      stats.attainable_hit_tokens += config.page_tokens;
   }
 }
 

@@ -37,7 +37,7 @@ void Planner::Impl::report(const TransferStatus& status) {
     PrefixTree::Node* node = tree.find(key);
     if (node == nullptr) {
       disk.add_orphan(key);
-    } else if (node->disk_write == number) {
+    } else if (node->disk_write == number || node->disk == DiskCopy::kNone) {  // or it left and came back meanwhile
       tree.set_disk(*node, DiskCopy::kStored);
     }
   });

@@ -63,7 +63,8 @@ struct Planner::Impl {
   void leave_device(PrefixTree::Node& node);
   /// `kept` and the pages before it are not forgotten for it.
   void leave_host(PrefixTree::Node& node, const PrefixTree::Node* kept = nullptr);
-  bool demote(PrefixTree::Node& node);
+  /// Copies a page to the host. `is_leaving`: it is about to leave the device, and would be lost else.
+  bool demote(PrefixTree::Node& node, bool is_leaving);
   /// Room is made for it, if it must be, but not at the cost of `kept` or of pages that one of the two hangs from.
   bool store(PrefixTree::Node& node, bool may_reclaim, const PrefixTree::Node* kept = nullptr);
   void drop_host_copy(PrefixTree::Node& node);

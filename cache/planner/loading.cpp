@@ -18,7 +18,7 @@ bool Planner::Impl::adopt_cached_pages(Step& step, SequenceState& sequence, bool
       continue;
     }
     if (node->is_on_host() && node->fetch == 0) {
-      const Tier found_in = node->host_fill == 0 ? Tier::kDisk : Tier::kHost;
+      const Tier found_in = node->is_fresh ? Tier::kDisk : Tier::kHost;
       if (!promote(step, sequence, *node, may_preempt)) return false;
       adopt(sequence, *node, found_in);
       continue;
@@ -35,6 +35,7 @@ bool Planner::Impl::adopt_cached_pages(Step& step, SequenceState& sequence, bool
 }
 
 void Planner::Impl::adopt(SequenceState& sequence, PrefixTree::Node& node, Tier found_in) {
+  node.is_fresh = false;
   tree.reference(node, next_number);
   sequence.add_cached_page(node, config.page_tokens);
   fulfil_read(sequence, sequence.num_pages() - 1);
@@ -77,7 +78,7 @@ bool Planner::Impl::fetch(PrefixTree::Node& node, bool is_due) {
   if (pool.host().num_free() == 0) {
     PrefixTree::Node* victim = tree.host_victim(&node);
     if (victim == nullptr) return false;
-    const bool is_spare = victim->is_on_device() || victim->host_score < tree.score(node);
+    const bool is_spare = victim->host_score < tree.score(node);
     if (!is_due && !is_spare) return false;
     leave_host(*victim, &node);
   }
@@ -85,6 +86,7 @@ bool Planner::Impl::fetch(PrefixTree::Node& node, bool is_due) {
   if (!copy) return false;
   tree.set_host_slot(node, copy->slot);
   tree.set_fetch(node, copy->number);
+  node.is_fresh = true;
   fetches.emplace(copy->number, node.key);
   ++stats.fetched_pages;
   return true;

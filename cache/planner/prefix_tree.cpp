@@ -22,7 +22,6 @@ bool PrefixTree::DeviceOrder::operator()(const Node* a, const Node* b) const {
 }
 
 bool PrefixTree::HostOrder::operator()(const Node* a, const Node* b) const {
-  if (a->is_on_device() != b->is_on_device()) return a->is_on_device();
   return a->host_score != b->host_score ? a->host_score < b->host_score : tie_break(*a) < tie_break(*b);
 }
 
@@ -237,11 +236,15 @@ PrefixTree::Node* PrefixTree::host_victim(const Node* below) const {
   return nullptr;
 }
 
+// Once a leaf has left, the page before it is one: a chain is followed up as long as nothing else hangs from it.
 std::vector<PrefixTree::Node*> PrefixTree::next_device_victims(int64_t count) const {
   std::vector<Node*> victims;
-  for (Node* node : device_leaves_) {
-    if (static_cast<int64_t>(victims.size()) >= count) break;
-    victims.push_back(node);
+  for (Node* leaf : device_leaves_) {
+    for (Node* node = leaf; node != nullptr && node->num_references == 0; node = node->parent) {
+      if (node != leaf && node->num_device_children > 1) break;
+      if (static_cast<int64_t>(victims.size()) >= count) return victims;
+      victims.push_back(node);
+    }
   }
   return victims;
 }

@@ -38,6 +38,7 @@ class PrefixTree {
     SlotId host_slot{-1};
     DiskCopy disk = DiskCopy::kNone;
     uint64_t fetch = 0;       // the transfer from disk that fills the host slot; 0 = none is under way
+    bool is_fresh = false;    // came from the disk and was not read yet
     uint64_t host_fill = 0;   // the transfer from the device that filled the host slot; 0 = none
     uint64_t disk_write = 0;  // the transfer that wrote the disk copy; 0 = an earlier job did
     int64_t num_children = 0, num_device_children = 0, num_host_children = 0;
@@ -80,12 +81,11 @@ class PrefixTree {
   /// Forgets the page: it has no children, no references, and no copies any more.
   void remove(Node& node, uint64_t now);
 
-  /// The evictable page of the tier that is worth least; nullptr when there is none. In the host tier copies of pages
-  /// that the device has too come first.
+  /// The evictable page of the tier that is worth least; nullptr when there is none.
   Node* device_victim() const { return device_leaves_.empty() ? nullptr : *device_leaves_.begin(); }
   /// Passes over pages that are not on the device and that `below`, if there is one, hangs from.
   Node* host_victim(const Node* below = nullptr) const;
-  /// Up to `count` pages in the order in which they would leave the device.
+  /// Up to `count` pages that leave the device next, or nearly so: chains one after the other, from their leaves up.
   std::vector<Node*> next_device_victims(int64_t count) const;
   /// What the page is worth now.
   uint64_t score(const Node& node) const;

@@ -15,7 +15,7 @@ bool Planner::Impl::free_device_slot() {
 }
 
 void Planner::Impl::leave_device(PrefixTree::Node& node) {
-  if (!node.is_on_host()) demote(node);
+  if (!node.is_on_host()) demote(node, /*is_leaving=*/true);
   const bool is_read = node.host_fill != 0 && copies.contains(node.host_fill);
   pool.evict(node.page, is_read);
   tree.set_slot(node, SlotId(-1));
@@ -23,15 +23,17 @@ void Planner::Impl::leave_device(PrefixTree::Node& node) {
   if (!node.is_present()) drop(node);
 }
 
-bool Planner::Impl::demote(PrefixTree::Node& node) {
+bool Planner::Impl::demote(PrefixTree::Node& node, bool is_leaving) {
   if (pool.host().num_slots() == 0 || stats.off[static_cast<size_t>(Tier::kHost)]) return false;
   if (pool.host().num_free() == 0) {
     PrefixTree::Node* victim = tree.host_victim();
     if (victim == nullptr) return false;
     const uint64_t worth = tree.score(node);
-    const bool is_worth_less = victim->is_on_device() || victim->host_score < worth ||
-                               (victim->host_score == worth && victim->facts.depth > node.facts.depth);
-    if (!is_worth_less) return false;
+    const bool is_worth_less =
+        victim->host_score < worth || (victim->host_score == worth && victim->facts.depth > node.facts.depth);
+    // What is worth more goes on to the disk rather than that a page of a prompt is lost.
+    const bool is_kept = victim->disk != DiskCopy::kNone || (config.share_prefixes && disk.has_room());
+    if (!is_worth_less && (!is_leaving || node.facts.is_output || !is_kept)) return false;
     leave_host(*victim);
   }
   const auto copy = pool.demote(node.page);
@@ -67,12 +69,14 @@ bool Planner::Impl::store(PrefixTree::Node& node, bool may_reclaim, const Prefix
   return true;
 }
 
-// Of the full segments the one whose best page is worth least; none with pages that are being read.
+// Of the full segments the one whose best page is worth least; none with pages that are being read or written.
 bool Planner::Impl::reclaim_disk_segment(std::initializer_list<const PrefixTree::Node*> kept) {
   std::unordered_set<const PrefixTree::Node*> spared;
   for (const PrefixTree::Node* node : kept) {
     for (; node != nullptr; node = node->parent) spared.insert(node);
   }
+  std::unordered_set<Hash128> in_flight;
+  for (const auto& [number, key] : writes) in_flight.insert(key);
   std::optional<std::pair<uint64_t, size_t>> least;
   for (size_t i = 0; i < disk.segments().size(); ++i) {
     const DiskBook::Segment& segment = disk.segments()[i];
@@ -80,10 +84,10 @@ bool Planner::Impl::reclaim_disk_segment(std::initializer_list<const PrefixTree:
     uint64_t worth = 0;
     bool is_free = true;
     for (const Hash128& key : segment.keys) {
+      is_free = is_free && !in_flight.contains(key);
       const PrefixTree::Node* node = tree.find(key);
       if (node == nullptr) continue;
-      is_free = is_free && (node->is_on_device() || !spared.contains(node)) && node->fetch == 0 &&
-                node->disk != DiskCopy::kWriting;
+      is_free = is_free && (node->is_on_device() || !spared.contains(node)) && node->fetch == 0;
       worth = std::max(worth, tree.score(*node));
     }
     if (is_free && (!least || worth < least->first)) least = {worth, i};
@@ -135,7 +139,7 @@ void Planner::Impl::copy_ahead() {
   if (config.tiers.copy_ahead_pages == 0 || pool.host().num_slots() == 0) return;
   if (pool.num_free() >= config.tiers.copy_ahead_pages) return;
   for (PrefixTree::Node* node : tree.next_device_victims(config.tiers.copy_ahead_pages - pool.num_free())) {
-    if (!node->is_on_host() && !demote(*node)) return;
+    if (!node->is_on_host() && !demote(*node, /*is_leaving=*/false)) return;
   }
 }
 
@@ -147,8 +151,8 @@ std::optional<StepPlan> Planner::Impl::persist_plan(int64_t max_pages) {
   int64_t left = max_pages;
   for (PrefixTree::Node* node : nodes) {
     if (node->disk != DiskCopy::kNone || node->facts.is_output || node->fetch != 0) continue;
-    if (left == 0 || !persist(*node)) break;
-    --left;
+    if (left == 0 || !disk.has_room()) break;
+    if (persist(*node)) --left;  // else no host slot can be spared now: others are in the host already
   }
   if (left == max_pages) return std::nullopt;
   StepPlan plan;
@@ -159,12 +163,11 @@ std::optional<StepPlan> Planner::Impl::persist_plan(int64_t max_pages) {
 }
 
 bool Planner::Impl::persist(PrefixTree::Node& node) {
-  if (!disk.has_room()) return false;
   if (!node.is_on_host()) {
     PrefixTree::Node* spare = pool.host().num_free() > 0 ? nullptr : tree.host_victim();
     // Only a copy that is elsewhere too gives way: nothing is lost by persisting.
     if (spare != nullptr && (spare->is_on_device() || spare->disk != DiskCopy::kNone)) leave_host(*spare);
-    if (pool.host().num_free() == 0 || !demote(node)) return false;
+    if (pool.host().num_free() == 0 || !demote(node, /*is_leaving=*/true)) return false;
   }
   return store(node, /*may_reclaim=*/false);
 }

@@ -100,7 +100,8 @@ std::vector<PageFile::Result> DiskThread::call(Kind kind, const Batch& batch) {
   }
   if (kind == kWrite) {
     std::vector<PageFile::Write> writes;
-    for (const auto& one : batch) writes.push_back({one->key, host_.slot(one->host_slot), host_.crcs(one->host_slot)});
+    for (const auto& one : batch)
+      writes.push_back({one->key, host_.slot(one->host_slot), host_.crcs(one->host_slot), one->number});
     return file_.write(writes);
   }
   std::vector<Hash128> keys;

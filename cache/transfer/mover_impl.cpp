@@ -75,7 +75,8 @@ void PageMover::Impl::dispatch() {
 void PageMover::Impl::dispatch(const Ptr& transfer) {
   if (transfer->faults.hangs) return;  // no thread ever takes it up
   if (transfer->is_on(TransferChannel::kToHost)) {
-    workers->push({transfer->plan, 0, transfer->order}, [this, transfer] { to_host(transfer); });
+    const bool is_awaited = std::find(allocated.begin(), allocated.end(), transfer->slot) != allocated.end();
+    workers->push({transfer->plan, is_awaited ? 0 : 1, transfer->order}, [this, transfer] { to_host(transfer); });
   } else if (transfer->is_on(TransferChannel::kToDevice)) {
     for (int64_t piece = 0; piece < num_pieces; ++piece) {
       workers->push({transfer->plan, 1 + piece, transfer->order},
@@ -142,6 +143,14 @@ void PageMover::Impl::wait(Lock& lock, std::optional<StallCause> cause, const st
     changed.wait_for(lock, kLookAgain);
   }
   if (cause) stalls.add(*cause, std::chrono::duration<double>(TransferClock::now() - begin).count());
+}
+
+void PageMover::Impl::note_allocated(const StepPlan& plan) {
+  const Lock lock(mutex);
+  allocated.clear();
+  for (const PageOp& op : plan.ops) {
+    if (op.kind == PageOpKind::kAllocate) allocated.push_back(op.slot);
+  }
 }
 
 void PageMover::Impl::submit(const PageOp& op, const StepPlan& plan) {

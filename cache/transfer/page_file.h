@@ -22,6 +22,9 @@ class PageFile {
     Hash128 key;
     std::span<const std::byte> heads;
     std::span<const uint32_t> layer_crcs;
+    /// Of all writes in the order of the plans, from 1, those that never came here included: decides which pages share
+    /// a file, on every rank alike. Writes come in any order.
+    uint64_t number = 0;
   };
   struct Read {
     Hash128 key;

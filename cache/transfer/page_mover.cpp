@@ -38,6 +38,7 @@ void PageMover::begin(const StepPlan& plan) {
   impl_->promotions.clear();
   impl_->num_pieces_held = 0;
   std::vector<Impl::Ptr> users;
+  impl_->note_allocated(plan);
   for (const PageOp& op : plan.ops) {
     if (op.kind == PageOpKind::kAllocate) {
       const Impl::Lock lock(impl_->mutex);

@@ -30,6 +30,8 @@ struct PageMover::Impl final : DiskClient {
   ~Impl() override;
 
   // mover_impl.cpp: the step thread.
+  /// Which slots the plan's computation writes to.
+  void note_allocated(const StepPlan& plan);
   void submit(const PageOp& op, const StepPlan& plan);
   void hold_for_slots(const std::vector<Ptr>& users);
   void hold_for_layers(int64_t end_piece);
@@ -74,6 +76,7 @@ struct PageMover::Impl final : DiskClient {
   // The step thread's own.
   std::optional<uint64_t> open_plan;
   std::shared_ptr<const Event> computed;  // behind the last plan that has ended
+  std::vector<SlotId> allocated;          // guarded; by the plan that began last
   std::vector<Ptr> promotions;            // of the open plan, if it confirms
   int64_t num_pieces_held = 0;            // of each, that the computation follows already
   std::map<uint64_t, std::vector<Ptr>> to_confirm;

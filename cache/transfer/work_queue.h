@@ -13,8 +13,8 @@
 
 namespace lockstep {
 
-/// Lower is more urgent: older plans first; of a plan, copies to the host, whose slots a computation may wait for, then
-/// the first layers of all its promotions, then the next.
+/// Lower is more urgent: older plans first; of a plan, copies out of slots that its computation writes to, then other
+/// copies to the host and the first layers of all its promotions in their order, then the next layers.
 struct Urgency {
   uint64_t plan = 0;
   int64_t piece = 0;

@@ -28,6 +28,9 @@ std::unique_ptr<HostSum> make_sum(MPI_Comm comm, Transport transport) {
   return shares ? make_shared_memory_sum(comm) : make_message_sum(comm);
 }
 
+// Within the eager limit of every transport of Open MPI, the least being 4 KiB with its header.
+constexpr size_t kShortMessage = 3584;
+
 class MpiCommunicator final : public Communicator {
  public:
   MpiCommunicator(MPI_Comm comm, Transport transport)
@@ -51,6 +54,7 @@ class MpiCommunicator final : public Communicator {
   void broadcast(std::span<std::byte> bytes, Rank root) override {
     check_root(*this, root);
     const int count = to_count(bytes.size(), "broadcast");
+    if (bytes.size() <= kShortMessage) return send_to_all(bytes, count, root);
     complete([&](MPI_Request* request) {
       LS_MPI(MPI_Ibcast(bytes.data(), count, MPI_BYTE, root.value(), comm_.get(), request));
     });
@@ -110,6 +114,23 @@ class MpiCommunicator final : public Communicator {
     MPI_Request request = MPI_REQUEST_NULL;
     start(&request);
     wait_for(request);
+  }
+
+  // Messages that short MPI takes over at once: the root does not wait for ranks that have no core now, as it may in a
+  // collective.
+  void send_to_all(std::span<std::byte> bytes, int count, Rank root) {
+    constexpr int kTag = 1;
+    if (rank_ != root) {
+      return complete([&](MPI_Request* request) {
+        LS_MPI(MPI_Irecv(bytes.data(), count, MPI_BYTE, root.value(), kTag, comm_.get(), request));
+      });
+    }
+    std::vector<MPI_Request> requests(static_cast<size_t>(size_), MPI_REQUEST_NULL);
+    for (int32_t rank = 0; rank < size_; ++rank) {
+      if (rank == root.value()) continue;
+      LS_MPI(MPI_Isend(bytes.data(), count, MPI_BYTE, rank, kTag, comm_.get(), &requests[static_cast<size_t>(rank)]));
+    }
+    for (const MPI_Request request : requests) wait_for(request);
   }
 
   int64_t reduce(int64_t value, MPI_Op operation) {

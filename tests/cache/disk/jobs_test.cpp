@@ -71,6 +71,31 @@ TEST(DiskStoreJobs, AttemptsLieInTheirSegments) {
   EXPECT_EQ(files_of(directory.path(), ".seg").size(), 1U);
 }
 
+// Pages become ready in any order, and some never: what shares a file follows from their numbers alone.
+TEST(DiskStoreJobs, AttemptsThatComeInAnyOrderLieInTheirSegments) {
+  const TemporaryDirectory directory;
+  const DiskStoreOptions options = small_store(directory.path());
+  DiskStore store(options);
+  const int64_t pages = store.pages_per_segment(), capacity = store.capacity_pages();
+  const auto write = [&](int64_t number) {
+    const PageBytes page = make_page(options, key_of(number));
+    DiskStore::Write one = page.to_write();
+    one.attempt = static_cast<uint64_t>(number);
+    return store.write({&one, 1})[0];
+  };
+  for (int64_t number = capacity - 1; number >= 0; --number) {
+    if (number == 3) continue;  // never comes
+    EXPECT_EQ(write(number), std::nullopt) << number;
+  }
+  EXPECT_TRUE(write(capacity)) << "all segments hold pages";
+  // The first segment's pages gone, the next segment finds room, in whatever order its pages come.
+  EXPECT_EQ(store.forget(keys_of(0, pages)), std::nullopt);
+  for (int64_t number = capacity + pages - 1; number > capacity; --number) EXPECT_EQ(write(number), std::nullopt);
+  expect_pages(store, options, keys_of(pages, capacity - pages));
+  expect_pages(store, options, keys_of(capacity + 1, pages - 1));
+  EXPECT_LE(segment_bytes_in(directory.path()), options.capacity_bytes);
+}
+
 TEST(DiskStoreJobs, OldestSegmentsMakeRoom) {
   const TemporaryDirectory directory;
   const DiskStoreOptions options = small_store(directory.path());

@@ -108,6 +108,14 @@ class Tiers(CacheTest):
     def test_four_ranks(self):
         self.check_tiers(4, 1, ORDERS[2:])
 
+    def test_a_small_disk_gives_up_what_is_worth_least(self):
+        for ranks, policy in ((2, "lru"), (4, "adaptive")):
+            cache, _ = self.job(ranks, "--cache.disk_dir", self.directory / policy, "--cache.disk_bytes", 2 << 20,
+                                "--cache.policy", policy)
+            self.assertGreater(cache["tiers"]["disk"]["evicted_pages"], 0)
+            self.assertEqual(cache["tiers"]["disk"]["state"], "on")
+            self.assertEqual(cache["transfers"]["to_disk"]["failures"], 0)
+
     def test_two_replicas_share_a_directory(self):
         how = ("--tp", "1", "--cache.disk_dir", self.store)
         cold, _ = self.job(2, *how)
@@ -271,13 +279,23 @@ class Usage(CacheTest):
 
 
 class Warm(CacheTest):
-    def warm(self, ranks, rows, *more, code=0):
-        done = cli.run(ranks, "cache", "warm", "--dir", self.store, *MODEL, *SMALL[:6], "--input", rows, *more)
+    def warm(self, ranks, rows, *more, code=0, device_tokens=704):
+        done = cli.run(ranks, "cache", "warm", "--dir", self.store, *MODEL, *SMALL[:4], "--cache.device_tokens",
+                       device_tokens, "--input", rows, *more)
         self.assertEqual(done.returncode, code, done.stderr)
         return done
 
     def pages(self, output):
         return [tuple(map(int, pair)) for pair in re.findall(r"^pages +(\d+) found before, (\d+) now", output, re.M)]
+
+    def test_one_round_is_durable_at_its_end(self):
+        done = self.warm(2, self.rows, device_tokens=16384)
+        distinct = num_distinct_pages(ROWS)
+        self.assertEqual(self.pages(done.stdout), [(0, distinct)])
+        self.cache("purge", "--dir", self.store)
+        done = self.warm(2, self.rows, "--inject", "disk_write:rank=1", device_tokens=16384, code=1)
+        self.assertIn("switched off", done.stderr)
+        self.assertEqual(self.pages(done.stdout), [(0, 0)])
 
     def test_all_pages_of_prompts_are_there_for_later_jobs(self):
         distinct = num_distinct_pages(ROWS)
@@ -291,8 +309,8 @@ class Warm(CacheTest):
         cache, _ = self.job(2, "--cache.disk_dir", self.store)
         self.assertEqual(hits(cache, "device") + hits(cache, "host") + hits(cache, "disk"), cache["hit_tokens"])
         # Every prompt is found but for its last, partial page.
-        longest = max(ROWS, key=lambda row: row["n"])["n"]
-        self.assertGreater(cache["hit_tokens"], cache["lookup_tokens"] - len(ROWS) * longest * (PAGE_TOKENS + 1))
+        self.assertGreater(cache["hit_tokens"],
+                           cache["lookup_tokens"] - sum(row["n"] for row in ROWS) * (PAGE_TOKENS + 1))
 
     def test_replicas_share_the_rows(self):
         done = self.warm(2, self.rows, "--tp", "1")
