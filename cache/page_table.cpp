@@ -33,25 +33,23 @@ PageTable::PageTable(int64_t num_slots, int64_t num_host_slots) : device_(num_sl
   LS_CHECK(num_slots > 0, "a page table of {} slots", num_slots);
 }
 
-void PageTable::apply(const StepPlan& plan) {
+void PageTable::apply(const StepPlan& plan, std::optional<size_t> left_out) {
   LS_CHECK(plan.number == next_number_, "plan {} arrived where plan {} was due", plan.number, next_number_);
   LS_CHECK(plan.digest_before == digest_,
-           "plan {} assumes the cache state {}, this rank's is {}: the ranks' caches have parted; last ops here: {}",
-           plan.number, plan.digest_before.to_string(), digest_.to_string(), last_ops());
-  for (const PageOp& op : plan.ops) {
+           "plan {} assumes the cache state {}, this rank's is {}: the ranks' caches have parted; {}", plan.number,
+           plan.digest_before.to_string(), digest_.to_string(), last_ops());
+  for (size_t i = 0; i < plan.ops.size(); ++i) {
+    const PageOp& op = plan.ops[i];
+    published_.add(op);
+    if (left_out == i) continue;
     try {
       apply(op);
     } catch (const Error& error) {
-      LS_THROW(Error, "plan {}: {}: {} (digest before the plan {}, before the op {}; last ops here: {})", plan.number,
-               describe(op), error.what(), plan.digest_before.to_string(), digest_.to_string(), last_ops());
+      LS_THROW(Error, "plan {}: {}: {} (digest before the plan {}, before the op {}; {})", plan.number, describe(op),
+               error.what(), plan.digest_before.to_string(), digest_.to_string(), last_ops());
     }
     digest_ = digest_after(digest_, op);
-    if (recent_.size() < kOpsRemembered) {
-      recent_.push_back(op);
-    } else {
-      recent_[num_applied_ % kOpsRemembered] = op;
-    }
-    ++num_applied_;
+    applied_.add(op);
   }
   ++next_number_;
 }
@@ -153,12 +151,25 @@ void PageTable::forget_if_gone(PageId page) {
   if (at->second.slot.value() < 0 && at->second.host_slot.value() < 0) entries_.erase(at);
 }
 
-std::string PageTable::last_ops() const {
+void PageTable::Log::add(const PageOp& op) {
+  if (ring.size() < kOpsRemembered) {
+    ring.push_back(op);
+  } else {
+    ring[count % kOpsRemembered] = op;
+  }
+  ++count;
+}
+
+std::string PageTable::Log::text() const {
   std::string text;
-  for (size_t i = num_applied_ - std::min(num_applied_, recent_.size()); i < num_applied_; ++i) {
-    text += (text.empty() ? "" : "; ") + describe(recent_[i % kOpsRemembered]);
+  for (size_t i = count - std::min(count, ring.size()); i < count; ++i) {
+    text += (text.empty() ? "" : "; ") + describe(ring[i % kOpsRemembered]);
   }
   return text.empty() ? "none" : text;
+}
+
+std::string PageTable::last_ops() const {
+  return fmt::format("last ops published: {}; last ops here: {}", published_.text(), applied_.text());
 }
 
 SlotId PageTable::slot_of(PageId page) const {

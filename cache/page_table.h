@@ -8,6 +8,7 @@
 #include "cache/step_plan.h"
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -18,10 +19,11 @@ class PageTable {
  public:
   explicit PageTable(int64_t num_slots, int64_t num_host_slots = 0);
 
-  /// Checks number and digest_before, then applies the ops in order. Throws Error (with plan number, op, both digests
-  /// and the last ops before) if the plan does not follow: wrong number, wrong digest, slot in use, page unknown. After
-  /// a throw the record is void and the rank must stop.
-  void apply(const StepPlan& plan);
+  /// Checks number and digest_before, then applies the ops in order. Throws Error (with plan number, op, both digests,
+  /// the last ops that were published and the last that were applied here) if the plan does not follow: wrong number,
+  /// wrong digest, slot in use, page unknown. After a throw the record is void and the rank must stop.
+  /// `left_out`: index of an op that this rank forgets, on purpose (--inject diverge).
+  void apply(const StepPlan& plan, std::optional<size_t> left_out = {});
 
   /// Slot of a page on the device. Throws Error for a page that is not there.
   SlotId slot_of(PageId page) const;
@@ -55,12 +57,19 @@ class PageTable {
   void forget_if_gone(PageId page);
   std::string last_ops() const;
 
+  /// The last ops of one kind of history, for the message when ranks part.
+  struct Log {
+    std::vector<PageOp> ring;
+    size_t count = 0;
+    void add(const PageOp& op);
+    std::string text() const;
+  };
+
   std::unordered_map<PageId, Entry> entries_;
   Slots device_, host_;
   uint64_t next_number_ = 0;
   Hash128 digest_;
-  std::vector<PageOp> recent_;  // a ring of the last ops, for the message when ranks part
-  size_t num_applied_ = 0;
+  Log published_, applied_;
 };
 
 }  // namespace lockstep

@@ -230,7 +230,7 @@ void Engine::follow(const std::function<void()>& between_steps) {
 
 // What every rank does with a plan, in the same order of collectives. On CUDA it is enqueued; nothing waits but the
 // scoring of prompts.
-void Engine::run(StepPlan plan) {
+void Engine::run(const StepPlan& plan) {
   ++progress_;
   HostSpan span(context_.tracer, "run");
   describe(span, plan);

@@ -171,7 +171,7 @@ class Engine {
   PageCosts measure_costs(CacheTiers& tiers);
   int64_t measure_host_copy(HostPool& host);
   int64_t measure_prefill(int64_t num_tokens);
-  void follow_ops(StepPlan& plan);
+  void follow_ops(const StepPlan& plan);
   void confirm(const StepPlan& plan);
   void report_transfers();
   bool tell_transfers();
@@ -179,7 +179,7 @@ class Engine {
   void persist();
   void check(const SamplingParams& sampling) const;
   StepPlan publish(StepPlan plan);
-  void run(StepPlan plan);
+  void run(const StepPlan& plan);
   void compute(const StepPlan& plan);
   std::optional<StepPlan> run_ahead_of(const StepPlan& plan);
   TensorView forward(const StepPlan& plan);

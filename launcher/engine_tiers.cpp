@@ -124,19 +124,19 @@ int64_t Engine::measure_host_copy(HostPool& host) {
   return nanoseconds_since(start) / kRounds;
 }
 
-void Engine::follow_ops(StepPlan& plan) {
+void Engine::follow_ops(const StepPlan& plan) {
   for (const PageOp& op : plan.ops) {
     if (const auto channel = channel_of(op)) ++transfers_begun_[static_cast<size_t>(*channel)];
   }
   if (mover_ && mover_->diverges(plan.number)) must_diverge_ = true;
   if (mover_) mover_->begin(plan);
-  const auto seal =
-      std::find_if(plan.ops.begin(), plan.ops.end(), [](auto& op) { return op.kind == PageOpKind::kSeal; });
-  if (must_diverge_ && seal != plan.ops.end()) {  // on purpose: this rank forgets an op that shows nowhere else
-    must_diverge_ = false;
-    plan.ops.erase(seal);
+  // On purpose: this rank forgets an op that shows nowhere else.
+  std::optional<size_t> forgotten;
+  for (size_t i = 0; must_diverge_ && i < plan.ops.size() && !forgotten; ++i) {
+    if (plan.ops[i].kind == PageOpKind::kSeal) forgotten = i;
   }
-  table_->apply(plan);
+  if (forgotten) must_diverge_ = false;
+  table_->apply(plan, forgotten);
 }
 
 void Engine::confirm(const StepPlan& plan) {
@@ -160,10 +160,9 @@ void Engine::persist() {
 
 // What is on its way to the disk gets there, and the leader knows of it.
 void Engine::end_with(const StepPlan& last) {
-  StepPlan plan = last;
-  follow_ops(plan);
+  follow_ops(last);
   if (!mover_) return;
-  mover_->end(plan);
+  mover_->end(last);
   const auto deadline = Clock::now() + 2 * config_.tiers.timeout;
   while (!tell_transfers() && Clock::now() < deadline) {
     ++progress_;

@@ -106,8 +106,6 @@ void Session::describe_tiers() const {
       log_warn("the {} tier is left out: computing a page is faster (cache.load_or_recompute = load uses it)",
                name_of(tier));
   }
-  if (tiers_->store() == nullptr) return;
-  for (const std::string& problem : tiers_->store()->opening().problems) log_warn("disk store: {}", problem);
 }
 
 }  // namespace lockstep

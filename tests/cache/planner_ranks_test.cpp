@@ -67,7 +67,7 @@ TEST(PlannerRanks, ADivergenceIsFoundAtOnce) {
       table.apply(next);
       ADD_FAILURE() << "plan " << victim + 1 << " was followed";
     } catch (const Error& error) {
-      EXPECT_NE(std::string(error.what()).find("have parted; last ops here: "), std::string::npos) << error.what();
+      EXPECT_NE(std::string(error.what()).find("have parted; last ops published: "), std::string::npos) << error.what();
     }
   }
 }

@@ -185,7 +185,8 @@ class Faults(CacheTest):
                                                   f"diverge:rank={ranks - 1}:step=5"))
             self.assertNotEqual(done.returncode, 0)
             message = re.search(rf"\[rank {ranks - 1}\] \[error\] plan \d+ assumes the cache state ([0-9a-f]{{32}}), this "
-                                r"rank's is ([0-9a-f]{32}): the ranks' caches have parted; last ops here: .*ALLOCATE",
+                                r"rank's is ([0-9a-f]{32}): the ranks' caches have parted; "
+                                r"last ops published: .*ALLOCATE.*; last ops here: .*ALLOCATE",
                                 done.stderr)
             self.assertTrue(message, done.stderr)
             self.assertNotEqual(message[1], message[2])
