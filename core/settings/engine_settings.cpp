@@ -49,8 +49,8 @@ void CacheSettings::add_to(OptionSet& options) {
   options.add("cache.device_bytes", &device_bytes, "the same in bytes of a rank; 0 = as cache.device_tokens says");
   options.add(
       "cache.host_tokens", &host_tokens,
-      "tokens that a rank keeps in host memory when they leave the device; 0 = none, -1 = auto: on GPUs half of "
-      "the host memory that is free, on the CPU none");
+      "tokens that a rank keeps in host memory when they leave the device; 0 = none, -1 = auto: on GPUs twice what the "
+      "device holds and at most half of the host memory that is free, on the CPU none");
   options.add("cache.host_bytes", &host_bytes, "the same in bytes of a rank; 0 = as cache.host_tokens says");
   options.add("cache.disk_dir", &disk_dir,
               "directory on a local disk for pages that leave host memory, shared with other jobs and later runs "

@@ -70,7 +70,7 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
   } else if (cache.host_tokens >= 0) {
     tiers.host_slots = div_up(cache.host_tokens, layout.page_tokens);
   } else if (device.kind == DeviceKind::kCuda) {
-    tiers.host_slots = std::min(available.host_bytes / 2 / slot_bytes, 16 * sizing.engine.num_slots);
+    tiers.host_slots = std::min(available.host_bytes / 2 / slot_bytes, 2 * sizing.engine.num_slots);
   }
   if (!cache.disk_dir.empty()) {
     tiers.host_slots = std::max(tiers.host_slots, kLeastHostSlots);
