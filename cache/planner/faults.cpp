@@ -107,14 +107,12 @@ void Planner::Impl::switch_off(Tier tier) {
       node->disk_write = 0;
     }
     writes.clear();
-    for (bool found = true; found;) {
-      found = false;
-      for (PrefixTree::Node* node : tree.nodes()) {
-        if (node->is_present()) continue;
-        drop(*node);
-        found = true;
-        break;
-      }
+    // The deepest first: a page is forgotten with what hangs below it, which has been looked at then.
+    std::vector<PrefixTree::Node*> nodes = tree.nodes();
+    std::stable_sort(nodes.begin(), nodes.end(),
+                     [](const auto* x, const auto* y) { return x->facts.depth > y->facts.depth; });
+    for (PrefixTree::Node* node : nodes) {
+      if (!node->is_present()) drop(*node);
     }
     return;
   }

@@ -1,8 +1,8 @@
 // Random workloads over small pools: whatever is shared, evicted or preempted, every sequence reads its own past.
+#include "tests/cache/draw.h"
 #include "tests/cache/planner_simulation.h"
 
 #include <gtest/gtest.h>
-#include <random>
 
 namespace lockstep {
 namespace {
@@ -10,18 +10,6 @@ namespace {
 struct Workload {
   PlannerConfig config;
   std::vector<SimulatedRequest> requests;
-};
-
-class Draw {
- public:
-  explicit Draw(uint64_t seed) : engine_(seed) {}
-  int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1));
-  }
-  bool one_in(int64_t n) { return between(1, n) == 1; }
-
- private:
-  std::mt19937_64 engine_;
 };
 
 // Prompts are made of few blocks, so that prefixes of all lengths are shared; some prompts are equal.

@@ -1,25 +1,10 @@
 #include "tests/cache/tier_workload.h"
 
+#include "tests/cache/draw.h"
+
 #include <algorithm>
-#include <random>
 
 namespace lockstep {
-namespace {
-
-class Draw {
- public:
-  explicit Draw(uint64_t seed) : engine_(seed) {}
-  int64_t between(int64_t low, int64_t high) {
-    return low + static_cast<int64_t>(engine_() % static_cast<uint64_t>(high - low + 1));
-  }
-  bool one_in(int64_t n) { return between(1, n) == 1; }
-
- private:
-  std::mt19937_64 engine_;
-};
-
-}  // namespace
-
 TierWorkload random_tier_workload(uint64_t seed, int64_t most_requests) {
   static constexpr const char* kPolicies[] = {"lru", "lfu", "fifo", "adaptive", "compressed"};
   Draw draw(seed);
