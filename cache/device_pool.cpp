@@ -15,6 +15,8 @@ int64_t checked_page_bytes(const KvLayout& layout) {
              layout.page_tokens > 0 && layout.num_kv_heads > 0 && layout.num_layers > 0 && layout.head_dim > 0,
              "a KV page of {} tokens, {} KV heads, {} layers and head size {}: each must be at least 1",
              layout.page_tokens, layout.num_kv_heads, layout.num_layers, layout.head_dim);
+  LS_REQUIRE(ConfigError, !layout.is_coded() || layout.page_tokens % 16 == 0,
+             "a coded KV page of {} tokens: it must be a multiple of 16", layout.page_tokens);
   return layout.page_bytes();
 }
 
@@ -27,12 +29,20 @@ int64_t checked_pool_bytes(const KvLayout& layout, int64_t num_slots) {
 
 }  // namespace
 
-DevicePool::DevicePool(const KvLayout& layout, int64_t num_slots, Device device)
-    : layout_(layout), num_slots_(num_slots), memory_(checked_pool_bytes(layout, num_slots), device) {
+DevicePool::DevicePool(const KvLayout& layout, int64_t num_slots, Device device, int64_t num_open_slots)
+    : layout_(layout),
+      num_slots_(num_slots),
+      num_open_slots_(num_open_slots),
+      memory_(checked_pool_bytes(layout, num_slots), device) {
   memory_.fill_zero();
+  if (!layout.is_coded()) return;
+  open_memory_ = Buffer(checked_pool_bytes(KvPages{nullptr, layout}.open_layout(), num_open_slots), device);
+  open_memory_.fill_zero();
 }
 
-KvPages DevicePool::pages() const { return {static_cast<std::byte*>(memory_.data()), layout_}; }
+KvPages DevicePool::pages() const {
+  return {static_cast<std::byte*>(memory_.data()), layout_, static_cast<std::byte*>(open_memory_.data())};
+}
 
 int64_t slots_that_fit(int64_t bytes, const KvLayout& layout) {
   return std::max<int64_t>(bytes, 0) / checked_page_bytes(layout);

@@ -23,13 +23,14 @@ std::string_view name_of(Tier tier) {
 }
 
 std::string describe(const PageOp& op) {
-  return fmt::format("{} {} of page {} in slot {}, host slot {}", name_of(op.kind), name_of(op.tier), op.page.value(),
-                     op.slot.value(), op.host_slot.value());
+  return fmt::format("{} {} of page {} in slot {}, host slot {}, open slot {}", name_of(op.kind), name_of(op.tier),
+                     op.page.value(), op.slot.value(), op.host_slot.value(), op.open_slot.value());
 }
 
 }  // namespace
 
-PageTable::PageTable(int64_t num_slots, int64_t num_host_slots) : device_(num_slots), host_(num_host_slots) {
+PageTable::PageTable(int64_t num_slots, int64_t num_host_slots, int64_t num_open_slots)
+    : device_(num_slots), host_(num_host_slots), open_(num_open_slots) {
   LS_CHECK(num_slots > 0, "a page table of {} slots", num_slots);
 }
 
@@ -61,14 +62,15 @@ void PageTable::apply(const PageOp& op) {
     case PageOpKind::kAllocate:
       LS_CHECK(entry == nullptr, "the page is there already");
       fill(device_, op.slot, op.page);
-      entries_.emplace(op.page, Entry{op.slot, SlotId(-1), false});
+      if (op.open_slot.value() >= 0) fill(open_, op.open_slot, op.page);
+      entries_.emplace(op.page, Entry{op.slot, SlotId(-1), op.open_slot, false});
       return;
     case PageOpKind::kSeal:
       LS_CHECK(entry != nullptr && entry->slot.value() >= 0, "the page is not on the device");
       LS_CHECK(entry->slot == op.slot, "the page is in slot {}", entry->slot.value());
       LS_CHECK(!entry->sealed, "the page is sealed already");
       entry->sealed = true;
-      return;
+      return close(*entry);
     case PageOpKind::kEvict:
       if (op.tier == Tier::kDisk) return;  // by its key: the store's business
       LS_CHECK(entry != nullptr, "the page is not there");
@@ -116,18 +118,25 @@ void PageTable::leave(const PageOp& op, Entry& entry) {
   const SlotId freed = is_device ? op.slot : op.host_slot;
   LS_CHECK(held == freed, "the page is in slot {} of that tier", held.value());
   free(is_device ? device_ : host_, freed);
+  if (is_device) close(entry);
   held = SlotId(-1);
   forget_if_gone(op.page);
 }
 
 void PageTable::invalidate(const PageOp& op) {
   const auto at = entries_.find(op.page);
-  const Entry entry = at == entries_.end() ? Entry{} : at->second;
+  Entry entry = at == entries_.end() ? Entry{} : at->second;
   LS_CHECK(entry.slot == op.slot && entry.host_slot == op.host_slot, "the page is in slot {} and host slot {}",
            entry.slot.value(), entry.host_slot.value());
   if (entry.slot.value() >= 0) free(device_, entry.slot);
   if (entry.host_slot.value() >= 0) free(host_, entry.host_slot);
+  close(entry);
   entries_.erase(op.page);
+}
+
+void PageTable::close(Entry& entry) {
+  if (entry.open_slot.value() >= 0) free(open_, entry.open_slot);
+  entry.open_slot = SlotId(-1);
 }
 
 void PageTable::fill(Slots& slots, SlotId slot, PageId page) {
@@ -176,6 +185,12 @@ SlotId PageTable::slot_of(PageId page) const {
   const auto at = entries_.find(page);
   LS_CHECK(at != entries_.end() && at->second.slot.value() >= 0, "page {} is not on the device", page.value());
   return at->second.slot;
+}
+
+SlotId PageTable::open_slot_of(PageId page) const {
+  const auto at = entries_.find(page);
+  LS_CHECK(at != entries_.end() && at->second.slot.value() >= 0, "page {} is not on the device", page.value());
+  return at->second.open_slot;
 }
 
 bool PageTable::is_sealed(PageId page) const {

@@ -1,4 +1,4 @@
-// A rank's own record of which page lies in which slots of device and host, advanced only by plans.
+// A rank's own record of which page lies in which slots of device and host, and in which it is written, advanced only by plans.
 //
 // What the disk store holds goes by keys and is not recorded here.
 //
@@ -17,7 +17,7 @@ namespace lockstep {
 
 class PageTable {
  public:
-  explicit PageTable(int64_t num_slots, int64_t num_host_slots = 0);
+  explicit PageTable(int64_t num_slots, int64_t num_host_slots = 0, int64_t num_open_slots = 0);
 
   /// Checks number and digest_before, then applies the ops in order. Throws Error (with plan number, op, both digests,
   /// the last ops that were published and the last that were applied here) if the plan does not follow: wrong number,
@@ -27,6 +27,8 @@ class PageTable {
 
   /// Slot of a page on the device. Throws Error for a page that is not there.
   SlotId slot_of(PageId page) const;
+  /// Where an open page is written; -1: nowhere but in its slot, or the page is sealed. Throws like slot_of().
+  SlotId open_slot_of(PageId page) const;
   bool is_sealed(PageId page) const;
   int64_t num_slots() const { return static_cast<int64_t>(device_.holders.size()); }
   int64_t num_used() const { return device_.num_used; }
@@ -37,7 +39,7 @@ class PageTable {
 
  private:
   struct Entry {
-    SlotId slot{-1}, host_slot{-1};
+    SlotId slot{-1}, host_slot{-1}, open_slot{-1};
     bool sealed = false;
   };
   /// A pool's slots and the pages in them; -1: free.
@@ -54,6 +56,7 @@ class PageTable {
   void leave(const PageOp& op, Entry& entry);
   static void fill(Slots& slots, SlotId slot, PageId page);
   static void free(Slots& slots, SlotId slot);
+  void close(Entry& entry);
   void forget_if_gone(PageId page);
   std::string last_ops() const;
 
@@ -66,7 +69,7 @@ class PageTable {
   };
 
   std::unordered_map<PageId, Entry> entries_;
-  Slots device_, host_;
+  Slots device_, host_, open_;
   uint64_t next_number_ = 0;
   Hash128 digest_;
   Log published_, applied_;

@@ -27,6 +27,9 @@ const PlannerConfig& validated(const PlannerConfig& config) {
   LS_REQUIRE(ConfigError, config.prefill_chunk >= 0 && config.prefill_chunk % config.page_tokens == 0,
              "planner: prefill_chunk is {}; it must be 0 or a multiple of page_tokens, {}", config.prefill_chunk,
              config.page_tokens);
+  LS_REQUIRE(ConfigError, config.open_slots == 0 || config.open_slots >= config.least_open_slots(),
+             "planner: open_slots is {}; it must be 0 or at least {}, what one sequence writes in a step",
+             config.open_slots, config.least_open_slots());
   const TierConfig& tiers = config.tiers;
   require_at_least("host_slots", tiers.host_slots, 0);
   LS_REQUIRE(ConfigError, tiers.host_slots <= kMostSlots, "planner: host_slots is {}; at most {} are possible",
@@ -42,8 +45,9 @@ const PlannerConfig& validated(const PlannerConfig& config) {
 
 Planner::Impl::Impl(const PlannerConfig& checked_config)
     : config(checked_config),
+      paging{config.page_tokens, config.splits_first_page},
       policy(make_eviction_policy(config.policy, config.knows_future)),
-      pool(config.num_slots, config.tiers.host_slots),
+      pool(config.num_slots, config.tiers.host_slots, config.open_slots),
       disk(config.tiers.disk_pages, config.tiers.disk_pages_per_segment, config.tiers.stored) {
   update_gauges();
 }
@@ -77,7 +81,7 @@ SequenceId Planner::add(SequenceSpec spec) {
   const auto num_prompt_tokens = static_cast<int64_t>(spec.prompt.size());
   const int64_t page_tokens = impl_->config.page_tokens, num_slots = impl_->config.num_slots;
   constexpr int64_t kMostTokens = std::numeric_limits<int64_t>::max() / 2;  // the sum below must not overflow
-  const int64_t num_pages = impl_->pages_for(num_prompt_tokens + std::min(spec.max_new_tokens, kMostTokens));
+  const int64_t num_pages = impl_->paging.pages_for(num_prompt_tokens + std::min(spec.max_new_tokens, kMostTokens));
   LS_REQUIRE(ConfigError, num_pages <= num_slots,
              "a prompt of {} tokens and {} new tokens need {} pages of {} tokens; the KV cache has {}",
              num_prompt_tokens, spec.max_new_tokens, num_pages, page_tokens, num_slots);
@@ -89,6 +93,8 @@ SequenceId Planner::add(SequenceSpec spec) {
   sequence.num_prompt_tokens = num_prompt_tokens;
   sequence.max_new_tokens = spec.max_new_tokens;
   sequence.needs_full_logits = spec.needs_full_logits;
+  sequence.is_sparse = impl_->config.sparse;
+  sequence.sparse_key = impl_->config.sparse_key;
   if (spec.scores_prompt) sequence.score_end = num_prompt_tokens - 1;
   // Without sharing every sequence has a root of its own: nobody else can find its pages, but it can, when preempted.
   const SequenceId own[] = {id};

@@ -56,6 +56,12 @@ struct PlannerConfig {
   int64_t max_step_tokens = 512;  // ≥ page_tokens; prompt and decode tokens of one step
   int64_t max_sequences = 64;     // rows of one step
   int64_t prefill_chunk = 0;  // most prompt tokens of one sequence in a step, multiple of page_tokens; 0 = no own limit
+  /// Pages that can be written at a time, where a page gets its slot's format when it is full; 0 = pages are written in
+  /// their slots.
+  int64_t open_slots = 0;
+  bool splits_first_page = false;  // the first page of a sequence takes two slots
+  bool sparse = false;             // tokens behind the prompt attend sparsely
+  Hash128 sparse_key{};            // stands for how, where pages of such tokens are named
   bool share_prefixes = true;
   Hash128 cache_key{};         // root of the prefix tree's key chain: model fingerprint, dtype, RoPE, numerics
   std::string policy = "lru";  // of make_eviction_policy()
@@ -63,6 +69,9 @@ struct PlannerConfig {
   bool knows_future = false;
   ScheduleOrder order = ScheduleOrder::kInput;
   TierConfig tiers = {};
+
+  /// Pages that one sequence can write to in a step.
+  int64_t least_open_slots() const { return max_step_tokens / page_tokens + 2; }
 };
 
 /// How the transfers of all ranks stand.

@@ -12,10 +12,10 @@ namespace {
 
 // Layout: header (magic, version, total bytes, number, digest, last), ops, rows, CRC32C of all bytes before it.
 constexpr uint32_t kMagic = 0x4e4c5053;  // "SPLN"
-constexpr uint32_t kVersion = 4;
+constexpr uint32_t kVersion = 5;
 constexpr uint8_t kWantsLogits = 1, kNeedsFullLogits = 2;
-constexpr size_t kOpBytes = 1 + 8 + 4 + 1 + 4 + 16;
-constexpr size_t kRowBytes = 8 + 8 + 1 + 4 + 8 + 8 + 4 + 4;  // without its tokens and pages
+constexpr size_t kOpBytes = 1 + 8 + 4 + 1 + 4 + 4 + 16;
+constexpr size_t kRowBytes = 8 + 8 + 1 + 4 + 8 + 8 + 8 + 4 + 4;  // without its tokens and pages
 constexpr size_t kHeaderBytes = 4 + 4 + 8 + 8 + 16 + 1 + 1;
 constexpr size_t kChecksumBytes = 4;
 
@@ -99,6 +99,7 @@ std::array<std::byte, kOpBytes> bytes_of(const PageOp& op) {
   put(op.slot);
   put(op.tier);
   put(op.host_slot);
+  put(op.open_slot);
   put(op.key.low);
   put(op.key.high);
   return bytes;
@@ -121,6 +122,7 @@ PageOp read_op(Reader& reader) {
   LS_REQUIRE(FormatError, tier < kNumTiers, "step plan: unknown tier {}", tier);
   op.tier = static_cast<Tier>(tier);
   op.host_slot = reader.get<SlotId>();
+  op.open_slot = reader.get<SlotId>();
   op.key.low = reader.get<uint64_t>();
   op.key.high = reader.get<uint64_t>();
   return op;
@@ -137,6 +139,7 @@ PlanRow read_row(Reader& reader) {
   row.token_source = reader.get<int32_t>();
   row.score_begin = reader.get<int64_t>();
   row.score_end = reader.get<int64_t>();
+  row.sparse_begin = reader.get<int64_t>();
   const auto num_tokens = reader.get<uint32_t>();
   const auto num_pages = reader.get<uint32_t>();
   row.tokens = reader.get_all<TokenId>(num_tokens);
@@ -198,6 +201,7 @@ std::vector<std::byte> serialize(const StepPlan& plan) {
     writer.put(row.token_source);
     writer.put(row.score_begin);
     writer.put(row.score_end);
+    writer.put(row.sparse_begin);
     writer.put(static_cast<uint32_t>(row.tokens.size()));
     writer.put(static_cast<uint32_t>(row.pages.size()));
     writer.put_all(std::span<const TokenId>(row.tokens));

@@ -20,8 +20,8 @@ enum class Tier : uint8_t { kDevice = 0, kHost = 1, kDisk = 2 };
 inline constexpr size_t kNumTiers = 3;
 
 enum class PageOpKind : uint8_t {
-  kAllocate = 0,    // page gets device slot `slot`
-  kSeal = 1,        // page is full and immutable from now on
+  kAllocate = 0,    // page gets device slot `slot`, and, where pages are coded, `open_slot` to be written in
+  kSeal = 1,        // page is full and immutable from now on; the open slot it had is free for later ops
   kEvict = 2,       // the copy in `tier` is given up; the slot it had is free for later ops
   kDemote = 3,      // copy down. tier kHost: slot → host_slot; tier kDisk: host_slot → the disk store, under `key`
   kPromote = 4,     // copy up. tier kHost: the disk store's `key` → host_slot; tier kDevice: host_slot → slot
@@ -38,6 +38,7 @@ struct PageOp {
   Tier tier = Tier::kDevice;  // kEvict: the tier it leaves; kDemote, kPromote: the tier it is copied to
   SlotId host_slot{-1};       // of the host pool; -1 where none takes part
   Hash128 key{};              // of the page's content; kDemote to and kPromote from the disk only
+  SlotId open_slot{-1};       // of the pool of open pages; kAllocate only, -1 where none is needed
   bool operator==(const PageOp&) const = default;
 };
 
@@ -66,6 +67,8 @@ struct PlanRow {
   // Positions [score_begin, score_end) of this row, whose whole logits are wanted to score the token behind each. Never
   // the position that is sampled. Equal: none.
   int64_t score_begin = 0, score_end = 0;
+  // Tokens at this position and behind attend to a selection of pages; -1: none do.
+  int64_t sparse_begin = -1;
   bool operator==(const PlanRow&) const = default;
 };
 

@@ -21,6 +21,10 @@ set(LOCKSTEP_CUDA_SOURCES
   kernels/cuda/attention/generic.cu
   kernels/cuda/attention/prefill_bf16.cu
   kernels/cuda/attention/prefill_f16.cu
+  kernels/cuda/attention/sealed_decode_bf16.cu
+  kernels/cuda/attention/sealed_decode_f16.cu
+  kernels/cuda/attention/sealed_prefill_bf16.cu
+  kernels/cuda/attention/sealed_prefill_f16.cu
   kernels/cuda/embedding.cu
   kernels/cuda/gather_rows.cu
   kernels/cuda/join_shards.cu
@@ -36,7 +40,9 @@ set(LOCKSTEP_CUDA_SOURCES
   kernels/cuda/rms_norm.cu
   kernels/cuda/rope_and_write_kv.cu
   kernels/cuda/sample_rows.cu
+  kernels/cuda/seal_pages.cu
   kernels/cuda/select_best.cu
+  kernels/cuda/select_pages.cu
   kernels/cuda/state.cpp
   kernels/cuda/swiglu.cu
   kernels/cuda/table.cpp)

@@ -49,7 +49,7 @@ CpuIsa detect() {
       !__builtin_cpu_supports("avx512dq") || !__builtin_cpu_supports("avx512vl")) {
     return CpuIsa::kAvx2;
   }
-  if (!__builtin_cpu_supports("avx512bf16")) return CpuIsa::kAvx512;
+  if (!__builtin_cpu_supports("avx512bf16") || !__builtin_cpu_supports("avx512vnni")) return CpuIsa::kAvx512;
   return cpu_has_amx_bf16() && request_amx_permission() ? CpuIsa::kAmx : CpuIsa::kAvx512Bf16;
 }
 

@@ -10,7 +10,8 @@
 namespace lockstep {
 
 /// Ordered: each level includes those before it.
-/// kAvx2 = AVX2 + FMA + F16C; kAvx512 = F, BW, DQ, VL; kAvx512Bf16 adds AVX512_BF16; kAmx adds AMX-BF16 tiles.
+/// kAvx2 = AVX2 + FMA + F16C; kAvx512 = F, BW, DQ, VL; kAvx512Bf16 adds AVX512_BF16 and AVX512_VNNI; kAmx adds AMX-BF16
+/// tiles.
 enum class CpuIsa : uint8_t { kScalar, kAvx2, kAvx512, kAvx512Bf16, kAmx };
 
 std::string_view name_of(CpuIsa isa);

@@ -10,6 +10,8 @@
 #include "kernels/rope.h"
 #include "kernels/sample.h"
 #include "kernels/sample_rows.h"
+#include "kernels/seal_pages.h"
+#include "kernels/select_pages.h"
 
 namespace lockstep {
 
@@ -25,14 +27,17 @@ using GatherRowsFn = void(const OpContext&, ConstTensorView in, ConstTensorView 
 using HeadNormFn = void(const OpContext&, TensorView x, ConstTensorView weight, float eps);
 using JoinShardsFn = void(const OpContext&, ConstTensorView shards, std::span<const int64_t> bounds, TensorView out);
 using PagedAttentionFn = void(const OpContext&, ConstTensorView q, const RaggedRows&, int64_t layer, const KvPages&,
-                              float scale, int64_t window, TensorView out);
+                              float scale, int64_t window, TensorView out, const PageSelection*);
 using RmsNormFn = void(const OpContext&, ConstTensorView in, ConstTensorView weight, float eps, TensorView out);
 using RopeFn = void(const OpContext&, TensorView x, ConstTensorView positions, const RopeTable&);
 using RopeAndWriteKvFn = void(const OpContext&, TensorView q, TensorView k, ConstTensorView v,
                               ConstTensorView positions, const RopeTable&, const RaggedRows&, int64_t layer,
                               const KvPages&);
 using SampleRowsFn = void(const OpContext&, ConstTensorView logits, const RowSampling* rows, TensorView tokens);
+using SealPagesFn = void(const OpContext&, const FilledPages&, int64_t layer, const KvPages&);
 using SelectBestFn = void(const OpContext&, std::span<const ArgmaxResult> shards, TensorView tokens);
+using SelectPagesFn = void(const OpContext&, ConstTensorView q, const RaggedRows&, int64_t layer, const KvPages&,
+                           float scale, int64_t window, const SparseRule&, const SelectionLists&);
 using SwigluFn = void(const OpContext&, ConstTensorView gate_up, TensorView out);
 using WriteKvFn = void(const OpContext&, ConstTensorView k, ConstTensorView v, const RaggedRows&, int64_t layer,
                        const KvPages&);
@@ -51,7 +56,9 @@ RmsNormFn rms_norm;
 RopeFn rope;
 RopeAndWriteKvFn rope_and_write_kv;
 SampleRowsFn sample_rows;
+SealPagesFn seal_pages;
 SelectBestFn select_best;
+SelectPagesFn select_pages;
 SwigluFn swiglu;
 WriteKvFn write_kv;
 }  // namespace cpu
@@ -70,7 +77,9 @@ RmsNormFn rms_norm;
 RopeFn rope;
 RopeAndWriteKvFn rope_and_write_kv;
 SampleRowsFn sample_rows;
+SealPagesFn seal_pages;
 SelectBestFn select_best;
+SelectPagesFn select_pages;
 SwigluFn swiglu;
 WriteKvFn write_kv;
 }  // namespace cuda

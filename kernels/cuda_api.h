@@ -22,7 +22,9 @@ struct CudaKernelsApi {
   RopeFn* rope;
   RopeAndWriteKvFn* rope_and_write_kv;
   SampleRowsFn* sample_rows;
+  SealPagesFn* seal_pages;
   SelectBestFn* select_best;
+  SelectPagesFn* select_pages;
   SwigluFn* swiglu;
   WriteKvFn* write_kv;
   PackLinearFn* pack_linear_weight;

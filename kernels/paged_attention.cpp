@@ -17,6 +17,11 @@ void check_pages(const char* op, const RaggedRows& rows, int64_t layer, const Kv
   LS_REQUIRE(ShapeError, layer >= 0 && layer < layout.num_layers, "{}: layer {} of {}", op, layer, layout.num_layers);
   LS_REQUIRE(ShapeError, rows.num_rows >= 0 && rows.num_tokens >= 0, "{}: {} rows, {} tokens", op, rows.num_rows,
              rows.num_tokens);
+  LS_REQUIRE(ShapeError, !layout.is_coded() || layout.page_tokens % 16 == 0,
+             "{}: coded pages of {} tokens; a multiple of 16 is needed", op, layout.page_tokens);
+  LS_CHECK(!layout.is_coded() || rows.num_tokens == 0 ||
+               (pages.open_base != nullptr && rows.open_begin != nullptr && rows.open_slots != nullptr),
+           "{}: a batch of {} tokens over coded pages lacks its open pages", op, rows.num_tokens);
   if (layout.dtype == DType::kI32) throw_not_floating(layout.dtype);
 }
 
@@ -61,7 +66,8 @@ void write_kv(const OpContext& context, ConstTensorView k, ConstTensorView v, co
 }
 
 void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRows& rows, int64_t layer,
-                     const KvPages& pages, float scale, int64_t window, TensorView out) {
+                     const KvPages& pages, float scale, int64_t window, TensorView out,
+                     const PageSelection* selection) {
   check_context("paged_attention", context);
   check_pages("paged_attention", rows, layer, pages);
   const KvLayout& layout = pages.layout;
@@ -74,13 +80,16 @@ void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRo
   check_dense_rows("paged_attention", "q", q);
   check_device("paged_attention", "q", q, context);
   check_device("paged_attention", "out", out, context);
+  LS_CHECK(
+      selection == nullptr || rows.num_tokens == 0 || (selection->pages != nullptr && selection->counts != nullptr),
+      "paged_attention: a selection lacks one of its arrays");
   LS_REQUIRE(ShapeError, window >= 0, "paged_attention: window {} is negative; 0 means all positions", window);
   switch (context.device.kind) {
-    case DeviceKind::kCpu: return cpu::paged_attention(context, q, rows, layer, pages, scale, window, out);
+    case DeviceKind::kCpu: return cpu::paged_attention(context, q, rows, layer, pages, scale, window, out, selection);
     case DeviceKind::kCuda:
       check_device_arrays("paged_attention", rows);
       check_counts("paged_attention", rows);
-      return cuda_kernels().paged_attention(context, q, rows, layer, pages, scale, window, out);
+      return cuda_kernels().paged_attention(context, q, rows, layer, pages, scale, window, out, selection);
   }
 }
 

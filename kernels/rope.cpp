@@ -50,6 +50,9 @@ void rope_and_write_kv(const OpContext& context, TensorView q, TensorView k, Con
   check_dtype(kOp, "v", v, {DType::kF32});
   check_dense_rows(kOp, "v", v);
   check_device(kOp, "v", v, context);
+  LS_CHECK(!layout.is_coded() || rows.num_tokens == 0 ||
+               (pages.open_base != nullptr && rows.open_begin != nullptr && rows.open_slots != nullptr),
+           "{}: a batch of {} tokens over coded pages lacks its open pages", kOp, rows.num_tokens);
   if (layout.dtype == DType::kI32) throw_not_floating(layout.dtype);
   switch (context.device.kind) {
     case DeviceKind::kCpu: return cpu::rope_and_write_kv(context, q, k, v, positions, table, rows, layer, pages);

@@ -29,6 +29,15 @@ class CacheTiers::StoreFile final : public PageFile {
   DiskStore& store_;
 };
 
+namespace {
+
+RecordShape record_shape(const KvLayout& layout) {
+  const LayerBlocks blocks = layout.layer_blocks();
+  return {blocks.num_layers, blocks.bytes, blocks.wide_bytes, blocks.wide};
+}
+
+}  // namespace
+
 CacheTiers::CacheTiers(const TierSizes& sizes, const KvLayout& layout, HeadRange heads, const Hash128& content,
                        int32_t node_size, Device device)
     : sizes_(sizes), host_(std::make_unique<HostPool>(layout, sizes.host_slots, device)) {
@@ -38,11 +47,11 @@ CacheTiers::CacheTiers(const TierSizes& sizes, const KvLayout& layout, HeadRange
                        .capacity_bytes = sizes.disk_bytes,
                        .num_writers = node_size,
                        .content = content,
-                       .shape = {.num_layers = layout.num_layers, .layer_bytes = layout.layer_bytes()},
+                       .shape = record_shape(layout),
                        .heads = heads,
                        .io = sizes.disk_io,
                        .timeout = sizes.timeout});
-  LS_CHECK(RecordShape({layout.num_layers, layout.layer_bytes()}).aligned_payload_bytes() == host_->head_stride(),
+  LS_CHECK(record_shape(layout).aligned_payload_bytes() == host_->head_stride(),
            "the disk's records and the host's slots differ");
   file_ = std::make_unique<StoreFile>(*store_);
 }

@@ -20,7 +20,8 @@ namespace lockstep {
 
 /// Equal on every rank of a group, but for faults.
 struct TierSizes {
-  int64_t host_slots = 0;  // 0 = the device is the only tier
+  int64_t host_slots = 0;           // 0 = the device is the only tier
+  bool are_slots_by_bytes = false;  // cut from a number of bytes: of wider pages there are fewer
   std::string disk_dir;    // "" = no disk
   int64_t disk_bytes = 0;
   std::string disk_io = "auto";

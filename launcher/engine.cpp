@@ -3,6 +3,7 @@
 #include "core/copy.h"
 #include "core/error.h"
 #include "core/trace.h"
+#include "dist/model/key_calibration.h"
 #include "dist/sharding.h"
 #include "kernels/token_score.h"
 
@@ -45,11 +46,30 @@ Hash128 cache_key(const Checkpoint& checkpoint, const EngineConfig& config) {
   return hash128(fmt::format("{} {} {}", checkpoint.fingerprint().to_string(), name_of(config.dtype), config.numerics));
 }
 
+// Query heads of one KV head choose pages together, as far as they are on one rank.
+Hash128 sparse_key(const EngineConfig& config, int32_t ranks_of_kv_head) {
+  if (!config.sparse) return {};
+  const SparseRule& rule = *config.sparse;
+  return hash128(fmt::format("sparse {} {} {} {} {} {} {} {}", ranks_of_kv_head, rule.ratio, rule.dense_below,
+                             rule.dense_layers, rule.sink_pages, rule.recent_pages, rule.least_pages, rule.mass));
+}
+
+PageShape page_shape(const EngineConfig& config) {
+  const KvLayout layout{.format = config.format};
+  return {.page_tokens = config.page_tokens,
+          .is_coded = layout.is_coded(),
+          .splits_first_page = layout.splits_first_page(),
+          .is_sparse = config.sparse.has_value(),
+          .is_sealed_by_step = layout.is_coded() || config.sparse};
+}
+
 BatchLimits limits_of(const EngineConfig& config) {
-  const int64_t pages = (config.max_sequence + config.page_tokens - 1) / config.page_tokens;
+  // Tokens of a preempted sequence that attend sparsely are a row each: those of a page in a step.
+  const int64_t rows = DecodeGraphs::padded(config.max_sequences) + (config.sparse ? config.page_tokens : 0);
   return {.tokens = config.most_forward_tokens(),
-          .rows = DecodeGraphs::padded(config.max_sequences),
-          .pages = config.max_sequences * pages};
+          .rows = rows,
+          .pages = rows * config.most_pages(),
+          .filled_pages = rows + config.max_step_tokens / config.page_tokens};
 }
 
 // A batch job knows who reads a page next, as far as its window reaches.
@@ -81,21 +101,39 @@ Engine::Engine(const OpContext& context, const Checkpoint& checkpoint, const Top
       config_(config),
       group_(group),
       channel_(group),
-      table_(config.num_slots),
       decoder_(context, checkpoint, shard_of(checkpoint.config(), topology.tp(), topology.tp_rank()), group,
                config.dtype, config.most_forward_tokens(), config.max_sequence),
-      pool_(decoder_.kv_layout(config.page_tokens), config.num_slots, context.device),
-      batch_(context.device, limits_of(config)),
+      batch_(context.device, limits_of(config), page_shape(config)),
       vocab_size_(checkpoint.config().vocab_size),
       model_(checkpoint.config()),
       gather_(group, vocab_size_),
       sampler_(context_, group, vocab_size_, limits_of(config).rows, topology.is_leader() ? &states_ : nullptr) {
-  cache_key_ = cache_key(checkpoint, config);
+  model_key_ = cache_key(checkpoint, config);
   if (context.device.kind == DeviceKind::kCuda) {
     decoder_.reserve_logits(std::max(limits_of(config).rows, static_cast<int64_t>(kMostScoreRows)));
   }
-  if (!topology.is_leader()) return;
-  make_planner();
+  is_leader_ = topology.is_leader();
+  ranks_of_kv_head_ = std::max(topology.tp() / static_cast<int32_t>(model_.num_kv_heads), 1);
+  make_cache({});
+}
+
+// All that depends on how pages lie in memory.
+void Engine::make_cache(const LayerSet& wide_keys) {
+  layout_ = decoder_.kv_layout(config_.page_tokens);
+  layout_.format = config_.format;
+  layout_.wide_keys = wide_keys;
+  layout_.has_summaries = config_.sparse && !layout_.is_coded();
+  cache_key_ = layout_.is_coded() ? hash128(std::as_bytes(std::span(wide_keys.words())),
+                                            hash128(fmt::format("format {}", name_of(config_.format)), model_key_))
+                                  : model_key_;
+  table_.emplace(config_.num_slots, 0, config_.num_open_slots());
+  pool_.reset();
+  pool_.emplace(layout_, config_.num_slots, context_.device, config_.num_open_slots());
+  if (config_.sparse) {
+    selector_.emplace(context_, *config_.sparse, layout_, limits_of(config_).rows, config_.most_pages());
+    decoder_.set_selector(&*selector_);
+  }
+  if (is_leader_) make_planner();
 }
 
 void Engine::make_planner() {
@@ -104,12 +142,37 @@ void Engine::make_planner() {
                                                      .max_step_tokens = config_.max_step_tokens,
                                                      .max_sequences = config_.max_sequences,
                                                      .prefill_chunk = config_.prefill_chunk,
+                                                     .open_slots = config_.num_open_slots(),
+                                                     .splits_first_page = layout_.splits_first_page(),
+                                                     .sparse = config_.sparse.has_value(),
+                                                     .sparse_key = sparse_key(config_, ranks_of_kv_head_),
                                                      .share_prefixes = config_.share_prefixes,
                                                      .cache_key = cache_key_,
                                                      .policy = config_.policy,
                                                      .knows_future = knows_future(config_.policy),
                                                      .order = config_.order,
                                                      .tiers = tier_config_});
+}
+
+void Engine::calibrate() {
+  if (config_.format != KvFormat::kKv4) return;
+  LS_CHECK(table_->next_plan_number() == 0 && !mover_, "the cache is calibrated after its first use");
+  constexpr int64_t kTokens = 512;
+  const int64_t tokens = std::min({kTokens, config_.max_step_tokens, config_.max_sequence});
+  key_signal_to_noise_ = lockstep::key_signal_to_noise(context_, decoder_, group_, model_, config_.page_tokens, tokens);
+  const LayerSet wide = layers_of_wide_keys(key_signal_to_noise_);
+  if (wide.size() == 0) return;
+  KvLayout wider = layout_;
+  wider.wide_keys = wide;
+  const auto refit = [&](int64_t slots) { return slots * layout_.page_bytes() / wider.page_bytes(); };
+  if (config_.are_slots_by_bytes) config_.num_slots = refit(config_.num_slots);
+  if (config_.tiers.are_slots_by_bytes) config_.tiers.host_slots = refit(config_.tiers.host_slots);
+  const int64_t needed = wider.slots_for(config_.max_sequence);
+  LS_REQUIRE(ConfigError, config_.num_slots >= needed,
+             "the KV cache has {} pages once {} layers keep keys of 8 bits; one sequence of model.max_sequence = {} "
+             "tokens needs {}",
+             config_.num_slots, wide.size(), config_.max_sequence, needed);
+  make_cache(wide);
 }
 
 SequenceId Engine::add(std::vector<TokenId> prompt, int64_t max_new_tokens, const SamplingParams& sampling) {
@@ -122,6 +185,15 @@ SequenceId Engine::add(std::vector<TokenId> prompt, int64_t max_new_tokens, cons
                                        .needs_full_logits = !sampling.is_plain_argmax(),
                                        .scores_prompt = sampling.prompt_logprobs.has_value()});
   states_.emplace(id, std::move(state));
+  return id;
+}
+
+SequenceId Engine::add_forced(std::vector<TokenId> prompt, std::vector<TokenId> tokens) {
+  LS_CHECK(!tokens.empty(), "no token is forced");
+  const auto begin = static_cast<int64_t>(prompt.size()), count = static_cast<int64_t>(tokens.size());
+  const SequenceId id =
+      planner_->add({.prompt = std::move(prompt), .max_new_tokens = count, .needs_full_logits = true});
+  states_.emplace(id, SamplingState{{}, {}, {}, std::move(tokens), begin});
   return id;
 }
 
@@ -253,7 +325,7 @@ TensorView Engine::forward(const StepPlan& plan) {
   Decoder::LayerGate gate;
   if (plan.confirms && mover_ && !as_graph) gate = [this](int64_t layer) { mover_->before_layer(layer); };
   if (plan.confirms && mover_ && as_graph) mover_->before_layer(model_.num_layers - 1);
-  const auto compute = [&] { return decoder_.forward(batch_, pool_.pages(), gate); };
+  const auto compute = [&] { return decoder_.forward(batch_, pool_->pages(), gate); };
   batch_.assign(plan, *table_, as_graph ? DecodeGraphs::padded(static_cast<int64_t>(plan.rows.size())) : 0);
   if (as_graph) batch_.bound_positions(DecodeGraphs::padded_positions(batch_.rows().max_end));
   {

@@ -18,6 +18,7 @@
 #include "core/token_score.h"
 #include "dist/communicator.h"
 #include "dist/model/decoder.h"
+#include "dist/model/page_selector.h"
 #include "dist/plan_channel.h"
 #include "dist/topology.h"
 #include "dist/transfer_reports.h"
@@ -36,6 +37,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -52,6 +54,11 @@ struct EngineConfig {
   int64_t prefill_chunk = 0;
   int64_t page_tokens = 0;
   int64_t num_slots = 0;
+  /// The slots were cut from a number of bytes: of wider pages there are fewer.
+  bool are_slots_by_bytes = false;
+  KvFormat format = KvFormat::kFull;
+  /// How generated tokens attend to selected pages; nothing: they attend to all.
+  std::optional<SparseRule> sparse = {};
   bool share_prefixes = true;
   std::string policy = "adaptive";
   ScheduleOrder order = ScheduleOrder::kInput;
@@ -63,6 +70,12 @@ struct EngineConfig {
   /// What else the bits of a result depend on besides model and dtype: device kind, instruction set, libraries.
   std::string numerics = {};
 
+  /// Pages that are being written at a time: one of each sequence, and those of a step.
+  int64_t num_open_slots() const {
+    return format == KvFormat::kFull ? 0 : max_sequences + max_step_tokens / page_tokens + 2;
+  }
+  /// Pages of the longest sequence.
+  int64_t most_pages() const { return (max_sequence + page_tokens - 1) / page_tokens + 1; }
   /// Most tokens of one forward pass, padding of graphs included.
   int64_t most_forward_tokens() const {
     return graphs ? std::max(max_step_tokens, DecodeGraphs::padded(max_sequences)) : max_step_tokens;
@@ -101,6 +114,10 @@ class Engine {
   Engine(const OpContext& context, const Checkpoint& checkpoint, const Topology& topology, Communicator& group,
          const EngineConfig& config);
 
+  /// Finds the layers whose keys are too coarse in 4 bits (dist/model/key_calibration.h), where the format asks for it,
+  /// and sets the cache up accordingly. Before use_tiers() and the first sequence; without it 4 bits serve all layers.
+  /// Ranks: collective.
+  void calibrate();
   /// Adds tiers below the device. Before the first sequence; `tiers` outlives the engine. Measures what a page costs,
   /// and leaves out tiers that lose against computing, if config().tiers says so.
   /// Ranks: collective.
@@ -109,6 +126,11 @@ class Engine {
   /// Leader. Queues a sequence; `max_new_tokens` ≥ 1. Throws ConfigError if it can never fit, for a biased token
   /// outside the vocabulary, and for a negative number of logprobs.
   SequenceId add(std::vector<TokenId> prompt, int64_t max_new_tokens, const SamplingParams& sampling);
+  /// Leader. Queues a sequence whose tokens behind the prompt are given, at least one: each comes from the step that
+  /// would have sampled it, after observe_logits() was told the logits there. Throws as add().
+  SequenceId add_forced(std::vector<TokenId> prompt, std::vector<TokenId> tokens);
+  /// Leader. Who is told the logits of sequences of add_forced(), within step().
+  void observe_logits(LogitObserver observer) { sampler_.observe(std::move(observer)); }
   /// Leader. Ends a sequence; its pages stay cached for others.
   SequenceReport finish(SequenceId sequence);
   bool has_work() const { return planner_ && planner_->has_work(); }
@@ -134,7 +156,9 @@ class Engine {
 
   const EngineConfig& config() const { return config_; }
   /// Of this rank's pages.
-  KvLayout kv_layout() const { return decoder_.kv_layout(config_.page_tokens); }
+  const KvLayout& kv_layout() const { return layout_; }
+  /// In dB, what calibrate() found by layer; empty without it.
+  std::span<const double> key_signal_to_noise() const { return key_signal_to_noise_; }
   /// Stands for whatever decides the bits of a page, but its tokens.
   Hash128 page_content() const;
   const EngineTimes& times() const { return times_; }
@@ -144,6 +168,8 @@ class Engine {
   /// Of this rank's transfers.
   MoverStats mover_stats() const { return mover_ ? mover_->stats() : MoverStats{}; }
   const PageCosts& page_costs() const { return costs_; }
+  /// Of this rank's layers and KV heads; all 0 where attention is not sparse. Waits for the device.
+  SelectionTotals selection_totals() const { return selector_ ? selector_->totals() : SelectionTotals{}; }
   /// Tiers that are there and not used, since computing is faster.
   bool is_bypassed(Tier tier) const { return bypassed_[static_cast<size_t>(tier)]; }
   /// Leader. What the planner was told of the tiers.
@@ -167,6 +193,7 @@ class Engine {
     int32_t num_top;
   };
 
+  void make_cache(const LayerSet& wide_keys);
   void make_planner();
   PageCosts measure_costs(CacheTiers& tiers);
   int64_t measure_host_copy(HostPool& host);
@@ -194,14 +221,19 @@ class Engine {
   PlanChannel channel_;
   std::optional<PageTable> table_;
   Decoder decoder_;
-  DevicePool pool_;
+  KvLayout layout_;
+  std::vector<double> key_signal_to_noise_;
+  std::optional<DevicePool> pool_;
+  std::optional<PageSelector> selector_;
   std::optional<TransferReports> reports_;  // with tiers, like the mover
   std::unique_ptr<PageMover> mover_;
   std::array<uint64_t, kNumTransferChannels> transfers_begun_{};
   bool must_diverge_ = false;
   PageCosts costs_;
   std::array<bool, kNumTiers> bypassed_{};
-  Hash128 cache_key_;
+  bool is_leader_ = false;
+  int32_t ranks_of_kv_head_ = 1;
+  Hash128 model_key_, cache_key_;
   TierConfig tier_config_;
   ForwardBatch batch_;
   DecodeGraphs graphs_;

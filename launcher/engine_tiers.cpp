@@ -44,10 +44,10 @@ void Engine::use_tiers(CacheTiers& tiers) {
     const int64_t step = costs_.compute * config_.max_step_tokens / config_.page_tokens;
     tier_config_.fetch_ahead_pages = std::clamp<int64_t>(step / costs_.from_disk, 4, tier_config_.host_slots / 2 + 1);
   }
-  table_.emplace(config_.num_slots, tier_config_.host_slots);
+  table_.emplace(config_.num_slots, tier_config_.host_slots, config_.num_open_slots());
   reports_.emplace(group_);
   if (!is_without_host) {
-    mover_ = std::make_unique<PageMover>(context_, pool_, &tiers.host(), is_without_disk ? nullptr : tiers.file(),
+    mover_ = std::make_unique<PageMover>(context_, *pool_, &tiers.host(), is_without_disk ? nullptr : tiers.file(),
                                          MoverOptions{.workers = config_.tiers.workers,
                                                       .timeout = config_.tiers.timeout,
                                                       .faults = FaultPlan(config_.tiers.faults, group_.rank())});
@@ -57,9 +57,8 @@ void Engine::use_tiers(CacheTiers& tiers) {
 
 // Formats of pages and records that other versions may change are in the store's own marks.
 Hash128 Engine::page_content() const {
-  const KvLayout layout = kv_layout();
-  return hash128(fmt::format("pages of {} tokens, {} layers, head size {}, {}", layout.page_tokens, layout.num_layers,
-                             layout.head_dim, name_of(layout.dtype)),
+  return hash128(fmt::format("pages of {} tokens, {} layers, head size {}, {}", layout_.page_tokens, layout_.num_layers,
+                             layout_.head_dim, name_of(layout_.dtype)),
                  cache_key_);
 }
 
@@ -67,7 +66,6 @@ Hash128 Engine::page_content() const {
 PageCosts Engine::measure_costs(CacheTiers& tiers) {
   constexpr int64_t kTokens = 128;
   PageCosts costs;
-  const KvLayout layout = decoder_.kv_layout(config_.page_tokens);
   const int64_t tokens =
       std::min({kTokens, config_.max_step_tokens, config_.max_sequence, config_.num_slots * config_.page_tokens});
   measure_prefill(std::min(tokens, config_.page_tokens));  // first uses of everything
@@ -77,7 +75,7 @@ PageCosts Engine::measure_costs(CacheTiers& tiers) {
       group_, [&] { return tiers.store() != nullptr ? measure_disk_read(config_.tiers.disk_dir) : 0.0; });
   if (bytes_per_second > 0) {
     costs.from_disk =
-        static_cast<int64_t>(1e9 * static_cast<double>(layout.page_bytes()) / bytes_per_second) + costs.from_host;
+        static_cast<int64_t>(1e9 * static_cast<double>(layout_.page_bytes()) / bytes_per_second) + costs.from_host;
   }
   costs.compute = group_.all_reduce_max(costs.compute);
   costs.from_host = group_.all_reduce_max(costs.from_host);
@@ -88,12 +86,13 @@ PageCosts Engine::measure_costs(CacheTiers& tiers) {
 // Nanoseconds of a prompt of token 0. Pages are still nobody's.
 int64_t Engine::measure_prefill(int64_t num_tokens) {
   StepPlan plan;
-  PageTable table(config_.num_slots);
+  PageTable table(config_.num_slots, 0, config_.num_open_slots());
   PlanRow& row = plan.rows.emplace_back();
   row.tokens.assign(static_cast<size_t>(num_tokens), TokenId(0));
   row.wants_logits = true;
-  for (int64_t page = 0; page * config_.page_tokens < num_tokens; ++page) {
-    plan.ops.push_back({PageOpKind::kAllocate, PageId(page), SlotId(static_cast<int32_t>(page))});
+  for (int64_t page = 0; page < layout_.slots_for(num_tokens); ++page) {
+    PageOp& op = plan.ops.emplace_back(PageOp{PageOpKind::kAllocate, PageId(page), SlotId(static_cast<int32_t>(page))});
+    if (layout_.is_coded()) op.open_slot = op.slot;
     row.pages.emplace_back(page);
   }
   table.apply(plan);
@@ -102,7 +101,7 @@ int64_t Engine::measure_prefill(int64_t num_tokens) {
   const auto start = Clock::now();
   batch_.assign(plan, table);
   batch_.upload(context_, sampler_.tokens());
-  decoder_.forward(batch_, pool_.pages());
+  decoder_.forward(batch_, pool_->pages());
   context_.stream->synchronize();
   return nanoseconds_since(start);
 }
@@ -117,7 +116,7 @@ int64_t Engine::measure_host_copy(HostPool& host) {
       const auto bytes = host.slot(SlotId(0)).subspan(static_cast<size_t>(head * host.head_stride()),
                                                       static_cast<size_t>(layout.head_bytes()));
       static_cast<void>(crc32c(bytes));
-      copy_async(*context_.stream, pool_.pages().base + head * layout.head_bytes(), bytes.data(), layout.head_bytes());
+      copy_async(*context_.stream, pool_->pages().base + head * layout.head_bytes(), bytes.data(), layout.head_bytes());
     }
   }
   context_.stream->synchronize();

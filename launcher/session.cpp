@@ -3,6 +3,7 @@
 #include "cache/cache_stats.h"
 #include "core/log.h"
 #include "dist/comm/transport.h"
+#include "dist/model/key_calibration.h"
 #include "launcher/commands/command.h"
 #include "launcher/phase.h"
 #include "launcher/runtime/numerics.h"
@@ -64,6 +65,9 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
     const HostSpan span(runtime_->context().tracer, "load");
     engine_ = std::make_unique<Engine>(runtime_->context(), *checkpoint_, *topology_, *group_, sizing_.engine);
     engine_->set_text(text_.get());
+  });
+  calibrate();
+  run_phase(world, kExitFailure, [&] {
     if (sizing_.engine.tiers.host_slots > 0) open_tiers(mpi.node_size());
   });
   if (sizing_.engine.tiers.host_slots > 0) {
@@ -81,6 +85,26 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
         static_cast<double>(sizing_.memory.activations) / kMiB, static_cast<double>(sizing_.memory.kv_cache) / kMiB,
         sizing_.engine.num_slots * sizing_.engine.page_tokens, sizing_.reason, load_seconds_);
   }
+}
+
+// Layers differ in how much their keys suffer from 4 bits; the pages get their size by it.
+void Session::calibrate() {
+  run_phase(world_, kExitFailure, [&] { engine_->calibrate(); });
+  const EngineConfig& config = engine_->config();
+  const KvLayout& layout = engine_->kv_layout();
+  const int64_t open_bytes = sizing_.memory.kv_cache - sizing_.engine.num_slots * sizing_.slot_bytes;
+  sizing_.engine = config;
+  sizing_.slot_bytes = layout.page_bytes();
+  sizing_.memory.kv_cache = config.num_slots * sizing_.slot_bytes + open_bytes;
+  sizing_.memory.host_cache = config.tiers.host_slots * HostPool::slot_bytes_of(layout);
+  if (!is_root() || engine_->key_signal_to_noise().empty()) return;
+  std::string layers;
+  for (int64_t layer = 0; layer < layout.num_layers; ++layer) {
+    const double decibels = engine_->key_signal_to_noise()[static_cast<size_t>(layer)];
+    layers += fmt::format("{}{:.1f}{}", layer == 0 ? "" : " ", decibels, layout.wide_keys.contains(layer) ? "*" : "");
+  }
+  log_info("keys in 4 bits, signal to noise by layer in dB: {}; {} of {} layers keep keys of 8 bits (*: under {:.0f} dB)",
+           layers, layout.wide_keys.size(), layout.num_layers, kLeastKeyDecibels);
 }
 
 void Session::open_tiers(int32_t node_size) {

@@ -38,6 +38,7 @@ class Session {
   bool is_root() const { return topology_->world_rank().value() == 0; }
 
  private:
+  void calibrate();
   void open_tiers(int32_t node_size);
   void describe_tiers() const;
 

@@ -69,7 +69,8 @@ ConstTensorView StepSampler::tokens() const { return tokens_.view(DType::kI32, {
 
 bool StepSampler::needs_host(const PlanRow& row) const {
   if (!row.needs_full_logits) return false;
-  return context_.device.kind == DeviceKind::kCpu || !can_sample_on_device(states_->at(row.sequence).params);
+  const SamplingState& state = states_->at(row.sequence);
+  return context_.device.kind == DeviceKind::kCpu || !state.forced.empty() || !can_sample_on_device(state.params);
 }
 
 bool StepSampler::is_on_device(const StepPlan& plan) const {
@@ -255,6 +256,10 @@ void StepSampler::sample_on_host(const StepPlan& plan, Slot& slot, std::span<con
     if (state != states_->end()) rows.push_back({&sampled, &state->second, draw_position(row), logits});
   }
   const HostSpan span(rows.empty() ? nullptr : context_.tracer, "sample on host");
+  for (const HostRow& row : rows) {
+    if (observer_ && !row.state->forced.empty())
+      observer_(row.result->sequence, static_cast<int64_t>(row.position), row.logits);
+  }
   context_.threads->parallel_for(static_cast<int64_t>(rows.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; ++i) {
       const HostRow& row = rows[static_cast<size_t>(i)];
@@ -263,6 +268,8 @@ void StepSampler::sample_on_host(const StepPlan& plan, Slot& slot, std::span<con
       if (params.logprobs) raw.assign(row.logits.begin(), row.logits.end());
       row.result->token = sample_row(row.logits, row.state->history, params, row.position);
       if (!row.result->token) continue;
+      const auto forced = row.position - static_cast<uint64_t>(row.state->forced_begin);
+      if (forced < row.state->forced.size()) row.result->token = row.state->forced[forced];
       row.state->history.add_generated(*row.result->token);
       if (params.logprobs) row.result->score = score_token(raw, *row.result->token, *params.logprobs);
     }

@@ -19,9 +19,11 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace lockstep {
@@ -38,8 +40,14 @@ struct SamplingState {
   SamplingParams params;
   SampleHistory history;        // the prompt's part only where there are penalties
   std::vector<TokenId> prompt;  // only with prompt_logprobs
+  // What is taken at positions forced_begin, forced_begin + 1, … whatever the logits say; empty: what they say.
+  std::vector<TokenId> forced = {};
+  int64_t forced_begin = 0;
 };
 using SamplingStates = std::unordered_map<SequenceId, SamplingState>;
+
+/// Is told the model's own logits [vocabulary], finite or not, that decide the token at `position` of a sequence.
+using LogitObserver = std::function<void(SequenceId sequence, int64_t position, std::span<const float> logits)>;
 
 /// Not thread-safe. Holds two steps: one that was finished last or is being waited for, and one behind it.
 class StepSampler {
@@ -60,6 +68,8 @@ class StepSampler {
   /// sequences that ended meanwhile have no token. Those of `unheard` sequences are left out, as if they had not been
   /// computed. In row order, valid until the next call.
   std::span<const SampledToken> finish(const StepPlan& plan, std::span<const SequenceId> unheard = {});
+  /// Leader. Who is told the logits of forced sequences, in row order, by finish() on its thread.
+  void observe(LogitObserver observer) { observer_ = std::move(observer); }
 
  private:
   /// One step under way.
@@ -87,6 +97,7 @@ class StepSampler {
   Communicator& group_;
   const int64_t vocab_size_, vocab_begin_, max_rows_;
   SamplingStates* const states_;
+  LogitObserver observer_;
   std::array<Slot, 2> slots_;
   uint64_t num_enqueued_ = 0, num_finished_ = 0;
   int64_t num_rows_ = 0;  // of the last enqueue()

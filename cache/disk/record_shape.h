@@ -2,6 +2,7 @@
 #pragma once
 
 #include "cache/disk/transfer_engine.h"
+#include "core/layer_set.h"
 
 #include <cstdint>
 
@@ -10,9 +11,12 @@ namespace lockstep {
 struct RecordShape {
   int64_t num_layers = 0;
   int64_t layer_bytes = 0;
+  int64_t wide_layer_bytes = 0;  // of the layers in wide_layers
+  LayerSet wide_layers = {};
   bool operator==(const RecordShape&) const = default;
 
-  int64_t payload_bytes() const { return num_layers * layer_bytes; }
+  LayerBlocks blocks() const { return {num_layers, layer_bytes, wide_layer_bytes, wide_layers}; }
+  int64_t payload_bytes() const { return blocks().total(); }
   /// Distance of records, on disk and in the caller's memory.
   int64_t aligned_payload_bytes() const {
     return (payload_bytes() + kDiskAlignment - 1) / kDiskAlignment * kDiskAlignment;

@@ -31,14 +31,16 @@ void verify_record(const ScannedSegment& segment, const ScannedRecord& record, c
                    const std::function<void(const std::string&)>& say) {
   const HeadRange& heads = record.entry.heads;
   const auto layers = static_cast<size_t>(facts.shape.num_layers);
-  const auto layer_bytes = static_cast<size_t>(facts.shape.layer_bytes);
+  const LayerBlocks blocks = facts.shape.blocks();
   for (int32_t i = 0; i < heads.count; ++i) {
     if (record.dropped[static_cast<size_t>(i)]) continue;
     const int64_t offset = facts.slot_offset(record.entry.slot) + i * facts.shape.aligned_payload_bytes();
     std::string problem;
     if (const int error = read_all(calls, fd, memory.span(), offset); error != 0) problem = error_text(error);
     for (size_t layer = 0; problem.empty() && layer < layers; ++layer) {
-      const auto bytes = memory.span().subspan(layer * layer_bytes, layer_bytes);
+      const auto number = static_cast<int64_t>(layer);
+      const auto bytes = memory.span().subspan(static_cast<size_t>(blocks.offset_of(number)),
+                                               static_cast<size_t>(blocks.bytes_of(number)));
       if (crc32c(bytes) != record.entry.layer_crcs[static_cast<size_t>(i) * layers + layer])
         problem = fmt::format("layer {} has a wrong checksum", layer);
     }

@@ -80,6 +80,8 @@ uint32_t entry_seed(const WriterFacts& facts) { return crc32c(std::as_bytes(std:
 
 void put_facts(BlockWriter& block, const WriterFacts& facts) {
   block.put(facts.writer).put(facts.content).put(facts.shape.num_layers).put(facts.shape.layer_bytes);
+  block.put(facts.shape.wide_layer_bytes);
+  for (const uint64_t word : facts.shape.wide_layers.words()) block.put(word);
   block.put(facts.heads).put(facts.pages_per_segment).put(facts.created).put(facts.group).put(facts.budget_bytes);
   block.put(facts.num_writers).put(uint32_t{0}).put(facts.capacity_bytes);
 }
@@ -89,7 +91,12 @@ bool is_between(int64_t value, int64_t least, int64_t most) { return value >= le
 /// Bounds before products.
 bool is_sane(const WriterFacts& f) {
   if (!is_between(f.shape.num_layers, 1, kMostLayers) || !is_between(f.shape.layer_bytes, 1, kMostLayerBytes) ||
+      !is_between(f.shape.wide_layer_bytes, 0, kMostLayerBytes) ||
       !is_between(f.heads.first, 0, kMostHeads) || !is_between(f.heads.count, 1, kMostHeads))
+    return false;
+  const LayerSet& wide = f.shape.wide_layers;
+  if (wide.size() > 0 && (f.shape.wide_layer_bytes < f.shape.layer_bytes ||
+                          wide.count_below(f.shape.num_layers) != wide.size()))
     return false;
   if (f.shape.payload_bytes() > kMostSegmentBytes / kMostHeads || f.num_crcs() > kMostEntryBytes / 4) return false;
   const int64_t most_pages = std::min(kMostSegmentBytes / f.page_bytes(), int64_t{UINT32_MAX});
@@ -121,6 +128,10 @@ std::optional<WriterFacts> decode_header(std::span<const std::byte> bytes, uint6
   facts.content = block.get_hash();
   facts.shape.num_layers = block.get<int64_t>();
   facts.shape.layer_bytes = block.get<int64_t>();
+  facts.shape.wide_layer_bytes = block.get<int64_t>();
+  std::array<uint64_t, 4> wide{};
+  for (uint64_t& word : wide) word = block.get<uint64_t>();
+  facts.shape.wide_layers = LayerSet::of_words(wide);
   facts.heads = block.get_heads();
   facts.pages_per_segment = block.get<int64_t>();
   facts.created = block.get<int64_t>();

@@ -20,7 +20,7 @@
 
 namespace lockstep {
 
-inline constexpr uint32_t kStoreVersion = 1;
+inline constexpr uint32_t kStoreVersion = 2;
 inline constexpr int64_t kLogHeaderBytes = 512;
 inline constexpr int64_t kSegmentHeaderBytes = kDiskAlignment;
 

@@ -22,11 +22,13 @@ void fail(std::optional<std::string>& result, std::string message) {
 
 /// Empty if every layer of every head has its CRC32C.
 std::string check_layers(std::span<const std::byte> heads, std::span<const uint32_t> crcs, const RecordShape& shape) {
-  const auto layer_bytes = static_cast<size_t>(shape.layer_bytes);
+  const LayerBlocks blocks = shape.blocks();
   const auto stride = static_cast<size_t>(shape.aligned_payload_bytes());
   for (size_t i = 0; i < crcs.size(); ++i) {
     const size_t head = i / static_cast<size_t>(shape.num_layers), layer = i % static_cast<size_t>(shape.num_layers);
-    if (crc32c(heads.subspan(head * stride + layer * layer_bytes, layer_bytes)) == crcs[i]) continue;
+    const auto offset = head * stride + static_cast<size_t>(blocks.offset_of(static_cast<int64_t>(layer)));
+    const auto bytes = static_cast<size_t>(blocks.bytes_of(static_cast<int64_t>(layer)));
+    if (crc32c(heads.subspan(offset, bytes)) == crcs[i]) continue;
     return fmt::format("layer {} of head {} in the record has a wrong checksum", layer, head);
   }
   return {};

@@ -22,13 +22,13 @@ void Planner::Impl::admit(Step& step) {
       ++next;
       continue;
     }
-    const auto keys = sequence.page_keys(shareable_pages(sequence), config.page_tokens);
+    const auto keys = sequence.page_keys(shareable_pages(sequence), paging);
     const int64_t num_cached = this->num_cached(keys);
     if (num_cached < static_cast<int64_t>(keys.size()) && tree.is_claimed(keys[static_cast<size_t>(num_cached)])) {
       ++next;
       continue;
     }
-    const int64_t first = num_cached * config.page_tokens;
+    const int64_t first = paging.tokens_of(num_cached);
     if (chunk_end(first, sequence.num_known(), step.tokens_left) <= first) return;  // the budget is used up
     const int64_t available = pool.num_free() + tree.num_unreferenced();
     if (!running.empty() && promised + pages_to_admit(sequence, keys) > available) return;
@@ -55,17 +55,20 @@ void Planner::Impl::start(SequenceState& sequence) {
 }
 
 void Planner::Impl::count_lookups(SequenceState& sequence) {
-  for (const Hash128& key : sequence.page_keys(shareable_pages(sequence), config.page_tokens)) {
+  const auto keys = sequence.page_keys(shareable_pages(sequence), paging);
+  for (size_t page = 0; page < keys.size(); ++page) {
+    const Hash128& key = keys[page];
     const int64_t num_first = reuse.num_first();
     reuse.access(key);
     const bool is_first = reuse.num_first() > num_first;
+    if (paging.is_first_half(static_cast<int64_t>(page))) continue;  // its tokens count with the other half
     if (!is_first || disk.has_orphan(key) || tree.find(key) != nullptr)
       stats.attainable_hit_tokens += config.page_tokens;
   }
 }
 
 int64_t Planner::Impl::pages_soon(const SequenceState& sequence) const {
-  return pages_for(std::min(sequence.num_known() + config.page_tokens, sequence.max_tokens()));
+  return paging.pages_for(std::min(sequence.num_known() + config.page_tokens, sequence.max_tokens()));
 }
 
 int64_t Planner::Impl::pages_promised() const {

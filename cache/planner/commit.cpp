@@ -88,11 +88,10 @@ void Planner::Impl::resolve(const StepPlan& plan, std::span<const TokenId> sampl
 
 // The SEAL ops go into the next plan, before its rows: a page is shared only behind them.
 void Planner::Impl::seal_full_pages(SequenceState& sequence) {
-  const int64_t num_full = sequence.num_computed / config.page_tokens;
-  const auto keys = sequence.page_keys(num_full, config.page_tokens);
+  const auto keys = sequence.page_keys(paging.full_pages(sequence.num_computed), paging);
   const size_t first = sequence.cached.size();
   for (size_t i = first; i < keys.size(); ++i) {
-    const PlacedPage page = sequence.open[i - first];
+    PlacedPage page = sequence.open[i - first];
     PrefixTree::Node* node = tree.find(keys[i]);
     if (node != nullptr && !node->is_on_device()) {  // it was cached elsewhere
       if (node->is_on_host()) drop_host_copy(*node);
@@ -105,7 +104,7 @@ void Planner::Impl::seal_full_pages(SequenceState& sequence) {
       pool.evict(page);
     } else {
       pool.seal(page);
-      const bool is_output = static_cast<int64_t>(i + 1) * config.page_tokens > sequence.num_prompt_tokens;
+      const bool is_output = paging.tokens_of(static_cast<int64_t>(i) + 1) > sequence.num_prompt_tokens;
       node = &tree.insert(keys[i], i == 0 ? nullptr : sequence.cached[i - 1], page, next_number, is_output);
       if (disk.take_orphan(keys[i])) tree.set_disk(*node, DiskCopy::kStored);
     }

@@ -152,7 +152,7 @@ void Planner::Impl::cut_back(SequenceState& sequence, size_t page) {
     sequence.cached.pop_back();
   }
   sequence.pages.resize(page);
-  sequence.num_computed = static_cast<int64_t>(page) * config.page_tokens;
+  sequence.num_computed = paging.tokens_of(static_cast<int64_t>(page));
   sequence.was_preempted = true;  // what it finds from here on was counted
 }
 

@@ -4,6 +4,7 @@
 #include "cache/planner.h"
 #include "cache/planner/disk_book.h"
 #include "cache/planner/page_pool.h"
+#include "cache/planner/paging.h"
 #include "cache/planner/planned_readers.h"
 #include "cache/planner/prefix_tree.h"
 #include "cache/planner/sequence_state.h"
@@ -23,6 +24,7 @@ struct Planner::Impl {
   struct Step {
     StepPlan plan;
     int64_t tokens_left = 0;
+    bool has_sparse_chunk = false;  // a row of several tokens that attend sparsely
   };
 
   explicit Impl(const PlannerConfig& config);
@@ -39,6 +41,7 @@ struct Planner::Impl {
   void schedule_chunk(Step& step, SequenceState& sequence);
   /// Where a chunk from `first` ends under the budget: at a page's end or behind the last known token.
   int64_t chunk_end(int64_t first, int64_t num_known, int64_t tokens_left) const;
+  int64_t chunk_end(const SequenceState& sequence, const Step& step) const;
   void add_row(Step& step, SequenceState& sequence, int64_t end);
 
   // loading.cpp
@@ -119,12 +122,11 @@ struct Planner::Impl {
   void release_pages(SequenceState& sequence);
   /// Evicts what the sequence left in the tree under keys that no other sequence can have.
   void drop_private_pages(SequenceState& sequence);
-  int64_t pages_for(int64_t num_tokens) const { return (num_tokens + config.page_tokens - 1) / config.page_tokens; }
   /// Full pages that may come from the tree: at least one known token is left to compute, and every position that is
   /// still to be scored.
   int64_t shareable_pages(const SequenceState& s) const {
     const bool scores = s.num_scored < s.score_end;
-    return (scores ? s.num_scored : s.num_known() - 1) / config.page_tokens;
+    return paging.full_pages(scores ? s.num_scored : s.num_known() - 1);
   }
 
   // commit.cpp
@@ -144,6 +146,7 @@ struct Planner::Impl {
   void update_gauges();
 
   PlannerConfig config;
+  Paging paging;
   std::unique_ptr<EvictionPolicy> policy;
   PlannedReaders readers;
   PrefixTree tree{*policy, readers};

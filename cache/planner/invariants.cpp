@@ -9,7 +9,7 @@ namespace lockstep {
 void Planner::Impl::check_invariants() const {
   const auto nodes = tree.checked_nodes();
   std::unordered_map<const PrefixTree::Node*, int64_t> references;
-  std::set<SlotId> slots, host_slots;
+  std::set<SlotId> slots, host_slots, open_slots;
   for (const PrefixTree::Node* node : nodes) {
     LS_CHECK(!node->is_on_device() || slots.insert(node->page.slot).second, "slot {} holds two pages",
              node->page.slot.value());
@@ -25,7 +25,7 @@ void Planner::Impl::check_invariants() const {
     LS_CHECK(i == 0 || running[i - 1]->place < sequence.place, "sequence {} runs out of order", id);
     LS_CHECK(!waiting.contains(sequence.place), "sequence {} runs and waits", id);
     LS_CHECK(sequence.pages.size() == sequence.cached.size() + sequence.open.size(), "sequence {}: pages", id);
-    LS_CHECK(sequence.num_computed <= sequence.num_pages() * config.page_tokens, "sequence {}: computed tokens", id);
+    LS_CHECK(sequence.num_computed <= paging.tokens_of(sequence.num_pages()), "sequence {}: computed tokens", id);
     // num_computed runs ahead of num_scored never: what is still to be scored is still to be computed.
     LS_CHECK(sequence.num_scored >= std::min(sequence.num_computed, sequence.score_end), "sequence {}: {} scored", id,
              sequence.num_scored);
@@ -37,6 +37,8 @@ void Planner::Impl::check_invariants() const {
     }
     for (const PlacedPage& page : sequence.open) {
       LS_CHECK(slots.insert(page.slot).second, "slot {} holds two pages", page.slot.value());
+      LS_CHECK(page.open_slot.value() < 0 || open_slots.insert(page.open_slot).second, "open slot {} holds two pages",
+               page.open_slot.value());
     }
   }
   for (const PrefixTree::Node* node : nodes) {
@@ -45,6 +47,8 @@ void Planner::Impl::check_invariants() const {
   }
   LS_CHECK(static_cast<int64_t>(slots.size()) == pool.num_used(), "{} slots are used, counted {}", slots.size(),
            pool.num_used());
+  LS_CHECK(static_cast<int64_t>(open_slots.size()) == pool.open().num_used(), "{} open slots are used, counted {}",
+           open_slots.size(), pool.open().num_used());
   LS_CHECK(sequences.size() == running.size() + waiting.size(), "{} sequences, {} running, {} waiting",
            sequences.size(), running.size(), waiting.size());
 }

@@ -8,11 +8,11 @@ namespace lockstep {
 
 bool Planner::Impl::adopt_cached_pages(Step& step, SequenceState& sequence, bool may_preempt) {
   sequence.is_loading = false;
-  const auto keys = sequence.page_keys(shareable_pages(sequence), config.page_tokens);
+  const auto keys = sequence.page_keys(shareable_pages(sequence), paging);
   while (sequence.num_pages() < static_cast<int64_t>(keys.size())) {
     const auto page = static_cast<size_t>(sequence.num_pages());
     PrefixTree::Node* node = find_cached(keys[page], page == 0 ? nullptr : sequence.cached[page - 1]);
-    if (node == nullptr) return true;
+    if (node == nullptr) break;
     if (node->is_on_device()) {
       adopt(sequence, *node, Tier::kDevice);
       continue;
@@ -31,18 +31,22 @@ bool Planner::Impl::adopt_cached_pages(Step& step, SequenceState& sequence, bool
     sequence.is_loading = is_waiting_for_disk = true;
     return false;
   }
+  // Half of a split page is nothing to go on from.
+  if (sequence.open.empty() && sequence.num_pages() > 0 && sequence.num_computed == 0) cut_back(sequence, 0);
   return true;
 }
 
 void Planner::Impl::adopt(SequenceState& sequence, PrefixTree::Node& node, Tier found_in) {
   node.is_fresh = false;
   tree.reference(node, next_number);
-  sequence.add_cached_page(node, config.page_tokens);
+  const int64_t before = sequence.num_computed;
+  sequence.add_cached_page(node, paging);
   fulfil_read(sequence, sequence.num_pages() - 1);
   if (sequence.was_preempted) return;
-  sequence.cached_prompt_tokens += config.page_tokens;
-  stats.cached_prompt_tokens += config.page_tokens;
-  stats.hit_tokens[static_cast<size_t>(found_in)] += config.page_tokens;
+  const int64_t found = sequence.num_computed - before;
+  sequence.cached_prompt_tokens += found;
+  stats.cached_prompt_tokens += found;
+  stats.hit_tokens[static_cast<size_t>(found_in)] += found;
 }
 
 PrefixTree::Node* Planner::Impl::find_cached(const Hash128& key, PrefixTree::Node* parent) {
@@ -98,7 +102,7 @@ void Planner::Impl::fetch_ahead() {
   for (const auto& [place, sequence] : waiting) {
     if (looks_left-- == 0) return;
     if (sequence->awaits_token()) continue;
-    const auto keys = sequence->page_keys(shareable_pages(*sequence), config.page_tokens);
+    const auto keys = sequence->page_keys(shareable_pages(*sequence), paging);
     PrefixTree::Node* node = nullptr;
     for (auto next = static_cast<size_t>(tree.num_on_device(keys)); next < keys.size(); ++next) {
       node = find_cached(keys[next], next == 0 ? nullptr : tree.find(keys[next - 1]));

@@ -4,17 +4,30 @@
 
 namespace lockstep {
 
-std::optional<PlacedPage> PagePool::allocate() {
+std::optional<PlacedPage> PagePool::allocate(bool opens) {
+  if (opens && open_.num_free() == 0) return std::nullopt;
   const std::optional<SlotId> slot = device_.take();
   if (!slot) return std::nullopt;
-  const PlacedPage page{new_page(), *slot};
-  ops_.push_back({PageOpKind::kAllocate, page.page, page.slot});
+  const PlacedPage page{new_page(), *slot, opens ? *open_.take() : SlotId(-1)};
+  PageOp& op = ops_.emplace_back();
+  op.page = page.page;
+  op.slot = page.slot;
+  op.open_slot = page.open_slot;
   return page;
 }
 
-void PagePool::seal(const PlacedPage& page) { ops_.push_back({PageOpKind::kSeal, page.page, page.slot}); }
+void PagePool::seal(PlacedPage& page) {
+  close(page);
+  page.open_slot = SlotId(-1);
+  ops_.push_back({PageOpKind::kSeal, page.page, page.slot});
+}
+
+void PagePool::close(const PlacedPage& page) {
+  if (page.open_slot.value() >= 0) open_.give_back(page.open_slot);
+}
 
 void PagePool::evict(const PlacedPage& page, bool is_read) {
+  close(page);
   is_read ? device_.give_back_busy(page.slot) : device_.give_back(page.slot);
   ops_.push_back({PageOpKind::kEvict, page.page, page.slot});
 }

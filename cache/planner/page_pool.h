@@ -15,21 +15,24 @@
 
 namespace lockstep {
 
-/// A page and the slot of the device it lies in; slot -1: in none.
+/// A page and the slot of the device it lies in; slot -1: in none. open_slot: where it is written before it is sealed;
+/// -1: in its slot, or it is sealed.
 struct PlacedPage {
   PageId page;
   SlotId slot;
+  SlotId open_slot{-1};
 };
 
 class PagePool {
  public:
-  explicit PagePool(int64_t num_slots, int64_t num_host_slots = 0) : device_(num_slots), host_(num_host_slots) {}
+  explicit PagePool(int64_t num_slots, int64_t num_host_slots = 0, int64_t num_open_slots = 0)
+      : device_(num_slots), host_(num_host_slots), open_(num_open_slots) {}
 
-  /// A new page in a free slot (kAllocate); nothing when no slot is free.
-  std::optional<PlacedPage> allocate();
+  /// A new page in a free slot (kAllocate), and with `opens` in an open slot too; nothing when one is not free.
+  std::optional<PlacedPage> allocate(bool opens = false);
   PageId new_page() { return PageId(next_page_++); }
-  /// The page is full and written (kSeal).
-  void seal(const PlacedPage& page);
+  /// The page is full and written (kSeal); its open slot is free.
+  void seal(PlacedPage& page);
   /// The page leaves the device (kEvict). `is_read`: a transfer under way reads the slot.
   void evict(const PlacedPage& page, bool is_read = false);
 
@@ -62,13 +65,16 @@ class PagePool {
   int64_t num_free() const { return device_.num_free(); }
   int64_t num_used() const { return device_.num_used(); }
   const SlotList& host() const { return host_; }
+  const SlotList& open() const { return open_; }
   /// Transfers of a channel so far.
   uint64_t num_transfers(TransferChannel channel) const { return transfers_[static_cast<size_t>(channel)]; }
 
  private:
   uint64_t next_transfer(TransferChannel channel) { return ++transfers_[static_cast<size_t>(channel)]; }
 
-  SlotList device_, host_;
+  void close(const PlacedPage& page);
+
+  SlotList device_, host_, open_;
   int64_t next_page_ = 0;
   std::array<uint64_t, kNumTransferChannels> transfers_{};
   std::vector<PageOp> ops_;

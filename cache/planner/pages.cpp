@@ -5,8 +5,10 @@ namespace lockstep {
 
 void Planner::Impl::grow(SequenceState& sequence, int64_t num_pages, bool may_preempt) {
   while (sequence.num_pages() < num_pages) {
-    if (pool.num_free() > 0 || free_device_slot()) {
-      sequence.add_open_page(*pool.allocate());
+    const bool opens = config.open_slots > 0 && !paging.is_second_half(sequence.num_pages());
+    const bool can_open = !opens || pool.open().num_free() > 0;
+    if (can_open && (pool.num_free() > 0 || free_device_slot())) {
+      sequence.add_open_page(*pool.allocate(opens));
     } else if (!may_preempt || !preempt_younger_than(sequence)) {
       return;
     }

@@ -31,7 +31,8 @@ void Planner::Impl::order_queue() {
   std::vector<QueuedRequest> requests;
   for (const auto& [place, sequence] : waiting) {
     if (sequence->was_admitted) continue;
-    const auto keys = sequence->page_keys(sequence->num_known() / config.page_tokens, config.page_tokens);
+    auto keys = sequence->page_keys(paging.full_pages(sequence->num_known()), paging);
+    if (!keys.empty()) keys = keys.subspan(static_cast<size_t>(paging.extra()));  // one for all tokens of a page
     queued.push_back(sequence);
     requests.push_back({keys, sequence->num_known(), sequence->max_new_tokens});
   }
@@ -51,7 +52,7 @@ void Planner::Impl::order_queue() {
 
 void Planner::Impl::plan_reads(SequenceState& sequence) {
   if (!config.knows_future) return;
-  const auto keys = sequence.page_keys(sequence.num_known() / config.page_tokens, config.page_tokens);
+  const auto keys = sequence.page_keys(paging.full_pages(sequence.num_known()), paging);
   sequence.planned_begin = 0;
   sequence.planned_end = static_cast<int64_t>(keys.size());
   for (const Hash128& key : keys) {

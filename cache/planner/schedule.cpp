@@ -71,8 +71,8 @@ void Planner::Impl::schedule_decodes(Step& step) {
     if (sequence.awaits_token() && sequence.num_generated() >= sequence.max_new_tokens) continue;  // ends with it
     LS_CHECK(sequence.num_generated() < sequence.max_new_tokens,
              "sequence {} has its {} new tokens and was not finished", sequence.id.value(), sequence.max_new_tokens);
-    grow(sequence, pages_for(sequence.num_known()), /*may_preempt=*/true);
-    if (sequence.num_pages() * config.page_tokens < sequence.num_known()) continue;  // sits out: older ones hold all
+    grow(sequence, paging.pages_for(sequence.num_known()), /*may_preempt=*/true);
+    if (paging.tokens_of(sequence.num_pages()) < sequence.num_known()) continue;  // sits out: older ones hold all
     add_row(step, sequence, sequence.num_known());
   }
 }
@@ -84,23 +84,22 @@ void Planner::Impl::schedule_prompts(Step& step) {
 }
 
 void Planner::Impl::schedule_chunk(Step& step, SequenceState& sequence) {
-  const int64_t page_tokens = config.page_tokens;
   // A row that decodes ends by itself and gives its pages back: only an empty plan is worth a preemption.
   const bool may_preempt = step.plan.rows.empty();
   if (!adopt_cached_pages(step, sequence, may_preempt)) return;
-  int64_t end = chunk_end(sequence.num_computed, sequence.num_known(), step.tokens_left);
+  int64_t end = chunk_end(sequence, step);
   if (end <= sequence.num_computed) return;
   // Two that waited for a cached page which was void want the same: one computes it. One that scores its prompt
   // computes what others compute or have computed; commit() keeps one of the pages.
   const bool scores = sequence.num_scored < sequence.score_end;
-  const auto first_page = static_cast<size_t>(sequence.num_computed / page_tokens);
-  const auto wanted = sequence.page_keys(end / page_tokens, page_tokens).subspan(first_page);
+  const auto first_page = static_cast<size_t>(paging.full_pages(sequence.num_computed));
+  const auto wanted = sequence.page_keys(paging.full_pages(end), paging).subspan(first_page);
   if (!scores && !wanted.empty() && tree.is_claimed(wanted.front())) return;
 
-  grow(sequence, pages_for(end), may_preempt);
-  end = std::min(end, sequence.num_pages() * page_tokens);
+  grow(sequence, paging.pages_for(end), may_preempt);
+  end = std::min(end, paging.tokens_of(sequence.num_pages()));
   if (end <= sequence.num_computed) return;
-  const auto keys = sequence.page_keys(end / page_tokens, page_tokens);
+  const auto keys = sequence.page_keys(paging.full_pages(end), paging);
   for (const Hash128& key : keys.subspan(first_page)) tree.claim(key);
   add_row(step, sequence, end);
 }
@@ -111,18 +110,32 @@ int64_t Planner::Impl::chunk_end(int64_t first, int64_t num_known, int64_t token
   return (first + longest) / config.page_tokens * config.page_tokens;
 }
 
+// Tokens behind the prompt that attend sparsely are a row each for the kernels, with a page table each: the tokens of
+// one page of one sequence in a step. More than one come only where a sequence was preempted.
+int64_t Planner::Impl::chunk_end(const SequenceState& sequence, const Step& step) const {
+  const int64_t first = sequence.num_computed, end = chunk_end(first, sequence.num_known(), step.tokens_left);
+  if (!sequence.is_sparse || end <= sequence.num_prompt_tokens + 1) return end;
+  const int64_t first_sparse = std::max(first, sequence.num_prompt_tokens), page_tokens = config.page_tokens;
+  if (step.has_sparse_chunk) return first_sparse / page_tokens * page_tokens;
+  return std::min(end, (first_sparse / page_tokens + 1) * page_tokens);
+}
+
 void Planner::Impl::add_row(Step& step, SequenceState& sequence, int64_t end) {
   PlanRow& row = step.plan.rows.emplace_back();
   row.sequence = sequence.id;
   row.first_position = sequence.num_computed;
   row.tokens.assign(sequence.tokens.begin() + sequence.num_computed, sequence.tokens.begin() + end);
-  row.pages.assign(sequence.pages.begin(), sequence.pages.begin() + pages_for(end));
+  row.pages.assign(sequence.pages.begin(), sequence.pages.begin() + paging.pages_for(end));
   if (end == sequence.num_known()) row.token_source = sequence.token_source;
   row.wants_logits = end == sequence.num_known();
   row.needs_full_logits = row.wants_logits && sequence.needs_full_logits;
   if (std::min(end, sequence.score_end) > sequence.num_scored) {
     row.score_begin = sequence.num_scored;
     row.score_end = std::min(end, sequence.score_end);
+  }
+  if (sequence.is_sparse && end > sequence.num_prompt_tokens) {
+    row.sparse_begin = std::max(row.first_position, sequence.num_prompt_tokens);
+    step.has_sparse_chunk = step.has_sparse_chunk || end - row.sparse_begin > 1;
   }
   step.tokens_left -= end - sequence.num_computed;
   stats.computed_tokens += end - sequence.num_computed;

@@ -4,6 +4,7 @@
 // being written). Invariant between plans: every full page that was computed is cached; at most one page is open.
 #pragma once
 
+#include "cache/planner/paging.h"
 #include "cache/planner/prefix_tree.h"
 
 #include <cstdint>
@@ -18,6 +19,8 @@ struct SequenceState {
   int64_t num_prompt_tokens = 0;
   int64_t max_new_tokens = 0;
   bool needs_full_logits = false;
+  bool is_sparse = false;     // tokens behind the prompt attend to selected pages
+  Hash128 sparse_key;         // stands for how
   int32_t token_source = -1;  // of an unknown last token: its place among the tokens that the last plan samples
   int64_t num_scored = 0;     // positions [0, num_scored) were scored; those up to score_end are wanted
   int64_t score_end = 0;
@@ -44,10 +47,10 @@ struct SequenceState {
   int64_t max_tokens() const { return num_prompt_tokens + max_new_tokens; }
 
   /// Keys of the first `num_full_pages` pages; each is hashed once in the sequence's life.
-  std::span<const Hash128> page_keys(int64_t num_full_pages, int64_t page_tokens);
+  std::span<const Hash128> page_keys(int64_t num_full_pages, const Paging& paging);
   void add_open_page(const PlacedPage& page);
   /// Continues behind a page of the tree, which the caller has referenced. Requires that no page is open.
-  void add_cached_page(PrefixTree::Node& node, int64_t page_tokens);
+  void add_cached_page(PrefixTree::Node& node, const Paging& paging);
 };
 
 }  // namespace lockstep

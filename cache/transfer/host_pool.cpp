@@ -32,6 +32,7 @@ int64_t HostPool::slot_bytes_of(const KvLayout& layout) {
 
 HostPool::HostPool(const KvLayout& layout, int64_t num_slots, Device device)
     : layout_(layout),
+      blocks_(layout.layer_blocks()),
       num_slots_(num_slots),
       head_stride_(slot_bytes_of(layout) / layout.num_kv_heads),
       memory_(checked_pool_bytes(layout, num_slots) + kAlignment, device),  // any allocator's alignment will do
@@ -49,8 +50,8 @@ std::span<std::byte> HostPool::slot(SlotId slot) const {
 }
 
 std::span<std::byte> HostPool::block(SlotId slot, int64_t head, int64_t layer) const {
-  return this->slot(slot).subspan(static_cast<size_t>(head * head_stride_ + layer * layout_.layer_bytes()),
-                                  static_cast<size_t>(layout_.layer_bytes()));
+  return this->slot(slot).subspan(static_cast<size_t>(head * head_stride_ + blocks_.offset_of(layer)),
+                                  static_cast<size_t>(blocks_.bytes_of(layer)));
 }
 
 std::span<uint32_t> HostPool::crcs(SlotId slot) {

@@ -31,7 +31,7 @@ class HostPool {
   int64_t slot_bytes() const { return head_stride_ * layout_.num_kv_heads; }
 
   std::span<std::byte> slot(SlotId slot) const;
-  /// K and V of (head, layer): layout().layer_bytes() bytes.
+  /// K and V of (head, layer): layout().layer_bytes(layer) bytes.
   std::span<std::byte> block(SlotId slot, int64_t head, int64_t layer) const;
   /// [num_kv_heads][num_layers]
   std::span<uint32_t> crcs(SlotId slot);
@@ -41,6 +41,7 @@ class HostPool {
 
  private:
   KvLayout layout_;
+  LayerBlocks blocks_;
   int64_t num_slots_, head_stride_;
   PinnedBuffer memory_;
   std::byte* base_ = nullptr;  // memory_'s first aligned byte

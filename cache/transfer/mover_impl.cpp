@@ -16,7 +16,7 @@ constexpr size_t kMostSpans = 65536;       // between two reports
 constexpr uint8_t kFirstTraceStream = 16;  // other streams of a rank are numbered from 0
 
 int64_t layers_in(int64_t bytes, const KvLayout& layout) {
-  const int64_t layer_bytes = layout.layer_bytes() * layout.num_kv_heads;
+  const int64_t layer_bytes = layout.page_bytes() / layout.num_layers;
   return std::min((bytes + layer_bytes - 1) / layer_bytes, layout.num_layers);
 }
 
@@ -30,6 +30,7 @@ PageMover::Impl::Impl(const OpContext& op_context, DevicePool& device, HostPool*
                       MoverOptions mover_options)
     : context(op_context),
       layout(device.pages().layout),
+      blocks(layout.layer_blocks()),
       device_base(device.pages().base),
       host(host_pool),
       options(std::move(mover_options)),
@@ -45,7 +46,7 @@ PageMover::Impl::Impl(const OpContext& op_context, DevicePool& device, HostPool*
       stalls(context.device) {
   if (host == nullptr) return;
   LS_CHECK(host->layout().page_bytes() == layout.page_bytes() && host->layout().head_bytes() == layout.head_bytes() &&
-               host->layout().layer_bytes() == layout.layer_bytes(),
+               host->layout().layer_blocks() == layout.layer_blocks(),
            "a host pool of pages of {} bytes for device pages of {} bytes", host->layout().page_bytes(),
            layout.page_bytes());
   if (is_cuda()) watch = std::make_unique<LandingWatch>();

@@ -48,9 +48,9 @@ void PageMover::Impl::to_host(const Ptr& transfer) {
   try {
     order(to_host_stream, *transfer);
     const auto copy_layers = [&](int64_t begin, int64_t end) {
-      const int64_t offset = begin * layout.layer_bytes();
+      const int64_t offset = blocks.offset_of(begin);
       copy_2d_async(to_host_stream, host->slot(transfer->host_slot).data() + offset, host->head_stride(),
-                    device_page(*transfer) + offset, layout.head_bytes(), (end - begin) * layout.layer_bytes(),
+                    device_page(*transfer) + offset, layout.head_bytes(), blocks.offset_of(end) - offset,
                     layout.num_kv_heads);
     };
     if (!is_cuda()) {  // layers by pieces, so that their checksums find them in the core's cache
@@ -117,10 +117,10 @@ void PageMover::Impl::to_device(const Ptr& transfer, int64_t piece) {
     const int64_t begin = piece * layers_of_piece, end = std::min(begin + layers_of_piece, layout.num_layers);
     verify(*transfer, begin, end);
     order(to_device_stream, *transfer);
-    const int64_t offset = begin * layout.layer_bytes();
+    const int64_t offset = blocks.offset_of(begin);
     copy_2d_async(to_device_stream, device_page(*transfer) + offset, layout.head_bytes(),
                   host->slot(transfer->host_slot).data() + offset, host->head_stride(),
-                  (end - begin) * layout.layer_bytes(), layout.num_kv_heads);
+                  blocks.offset_of(end) - offset, layout.num_kv_heads);
     auto landed = std::make_shared<Event>();
     landed->record(to_device_stream);
     {

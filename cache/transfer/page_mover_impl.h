@@ -61,6 +61,7 @@ struct PageMover::Impl final : DiskClient {
 
   const OpContext context;
   const KvLayout layout;
+  const LayerBlocks blocks;  // of a head
   std::byte* const device_base;
   HostPool* const host;
   MoverOptions options;

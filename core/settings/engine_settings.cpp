@@ -26,6 +26,22 @@ void require_one_of(std::string_view key, std::string_view value, std::initializ
 constexpr int64_t kMostTokens = int64_t{1} << 40;
 constexpr int64_t kMostBytes = int64_t{1} << 60;
 
+// Speed: full precision, large steps, no copies. Balanced: half the bytes at the same answers as far as could be
+// measured. Aggressive: as little memory as there is a way to.
+void add_memory_strategies(OptionSet& options) {
+  const auto add = [&](const char* value, const char* format, const char* host_tokens, const char* step_tokens,
+                       const char* sparse_ratio) {
+    options.add_preset("schedule.memory_strategy", value,
+                       {{"cache.format", format},
+                        {"cache.host_tokens", host_tokens},
+                        {"schedule.max_step_tokens", step_tokens},
+                        {"attention.sparse_ratio", sparse_ratio}});
+  };
+  add("speed", "full", "0", "2048", "1");
+  add("balanced", "kv8", "-1", "512", "1");
+  add("aggressive", "kv4", "-1", "256", "0.25");
+}
+
 }  // namespace
 
 void ModelSettings::add_to(OptionSet& options) {
@@ -60,6 +76,12 @@ void CacheSettings::add_to(OptionSet& options) {
   options.add("cache.disk_io", &disk_io, "auto, uring, pread or mmap");
   options.add("cache.persist", &persist, "in the end, copy cached pages of prompts to the disk, for later jobs");
   options.add("cache.page_tokens", &page_tokens, "tokens of a page, 8 to 1024");
+  options.add(
+      "cache.format", &format,
+      "how full pages are kept: full (the model's dtype), kv8 (8 bits), k8v4 (keys of 8 bits, values of 4), kv4 "
+      "(4 bits, but keys of 8 in layers where 4 are too coarse); results depend on it (docs/formats.md)");
+  options.add("cache.quantization_bits", &quantization_bits,
+              "the same by bits: 16 = full, 8 = kv8, 4 = kv4; 0 = as cache.format says");
   options.add("cache.policy", &policy,
               "which cached page leaves first: adaptive (by the known next use), lru, lfu, fifo, compressed "
               "(docs/policies.md); results do not depend on it");
@@ -82,9 +104,56 @@ void CacheSettings::validate() const {
              "cache.host_tokens = {} and cache.host_bytes = {}: give one of them", host_tokens, host_bytes);
   LS_REQUIRE(ConfigError, disk_bytes == 0 || !disk_dir.empty(), "cache.disk_bytes = {}: give cache.disk_dir too",
              disk_bytes);
+  require_one_of("cache.format", format, {"full", "kv8", "k8v4", "kv4"});
+  LS_REQUIRE(ConfigError,
+             quantization_bits == 0 || quantization_bits == 16 || quantization_bits == 8 || quantization_bits == 4,
+             "cache.quantization_bits = {}: accepted are 0, 16, 8, 4", quantization_bits);
+  LS_REQUIRE(ConfigError, quantization_bits == 0 || format == "full" || format == format_of_bits(),
+             "cache.quantization_bits = {} and cache.format = {}: give one of them", quantization_bits, format);
+  LS_REQUIRE(ConfigError, format_of_bits() == "full" || page_tokens % 16 == 0,
+             "cache.page_tokens = {}: with cache.format = {} accepted are multiples of 16", page_tokens,
+             format_of_bits());
   require_one_of("cache.disk_io", disk_io, {"auto", "uring", "pread", "mmap"});
   require_one_of("cache.policy", policy, {"adaptive", "lru", "lfu", "fifo", "compressed"});
   require_one_of("cache.load_or_recompute", load_or_recompute, {"auto", "load"});
+}
+
+std::string CacheSettings::format_of_bits() const {
+  switch (quantization_bits) {
+    case 16: return "full";
+    case 8: return "kv8";
+    case 4: return "kv4";
+    default: return format;
+  }
+}
+
+void AttentionSettings::add_to(OptionSet& options) {
+  options.group("Sparse attention");
+  options.add("attention.sparse_ratio", &sparse_ratio,
+              "most pages that a generated token attends to, as a share of those before it, above 0 and up to 1; 1 = "
+              "all; results depend on it (docs/sparse-attention.md)");
+  options.add("attention.sparse_dense_below", &sparse_dense_below,
+              "tokens of context up to which generated tokens attend to all pages all the same");
+  options.add("attention.sparse_dense_layers", &sparse_dense_layers, "first layers that attend to all pages");
+  options.add("attention.sparse_sink_pages", &sparse_sink_pages, "first pages that are always attended to");
+  options.add("attention.sparse_recent_pages", &sparse_recent_pages,
+              "pages right before a token's own that are always attended to");
+  options.add("attention.sparse_least_pages", &sparse_least_pages,
+              "pages that are attended to at least, whatever the ratio says");
+  options.add("attention.sparse_mass", &sparse_mass,
+              "share of the estimated attention after which no more pages are taken, above 0 and up to 1");
+}
+
+void AttentionSettings::validate() const {
+  LS_REQUIRE(ConfigError, sparse_ratio > 0.0 && sparse_ratio <= 1.0,
+             "attention.sparse_ratio = {}: accepted are numbers above 0 and up to 1", sparse_ratio);
+  LS_REQUIRE(ConfigError, sparse_mass > 0.0 && sparse_mass <= 1.0,
+             "attention.sparse_mass = {}: accepted are numbers above 0 and up to 1", sparse_mass);
+  require_range("attention.sparse_dense_below", sparse_dense_below, 0, kMostTokens);
+  require_range("attention.sparse_dense_layers", sparse_dense_layers, 0, 1 << 20);
+  require_range("attention.sparse_sink_pages", sparse_sink_pages, 0, 1024);
+  require_range("attention.sparse_least_pages", sparse_least_pages, 1, 1 << 20);
+  require_range("attention.sparse_recent_pages", sparse_recent_pages, 0, 1024);
 }
 
 void ScheduleSettings::add_to(OptionSet& options) {
@@ -97,10 +166,14 @@ void ScheduleSettings::add_to(OptionSet& options) {
   options.add("schedule.order", &order,
               "input, or reuse: requests with equal beginnings one after the other, as far as they are known "
               "(--window); results do not depend on it");
+  options.add("schedule.memory_strategy", &memory_strategy,
+              "none, or a preset for options that are not given: speed, balanced, aggressive (docs/formats.md); "
+              "--print-config shows what each sets");
 }
 
 void ScheduleSettings::validate(const CacheSettings& cache) const {
   require_one_of("schedule.order", order, {"input", "reuse"});
+  require_one_of("schedule.memory_strategy", memory_strategy, {"none", "speed", "balanced", "aggressive"});
   require_range("schedule.max_step_tokens", max_step_tokens, cache.page_tokens, int64_t{1} << 20);
   require_range("schedule.max_sequences", max_sequences, 1, 65536);
   require_range("schedule.prefill_chunk", prefill_chunk, 0, int64_t{1} << 20);
@@ -177,14 +250,17 @@ void EngineSettings::add_to(OptionSet& options) {
   model.add_to(options);
   runtime.add_to(options);
   cache.add_to(options);
+  attention.add_to(options);
   schedule.add_to(options);
   transfer.add_to(options);
+  add_memory_strategies(options);
 }
 
 void EngineSettings::validate() const {
   model.validate();
   runtime.validate();
   cache.validate();
+  attention.validate();
   schedule.validate(cache);
   transfer.validate();
 }

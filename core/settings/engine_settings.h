@@ -32,10 +32,29 @@ struct CacheSettings {
   std::string disk_io = "auto";
   bool persist = true;
   int64_t page_tokens = 64;
+  std::string format = "full";
+  int64_t quantization_bits = 0;  // 0 = as format says
   std::string policy = "adaptive";
   bool share_prefixes = true;
   std::string load_or_recompute = "auto";
 
+  /// format, or what quantization_bits chooses.
+  std::string format_of_bits() const;
+  void add_to(OptionSet& options);
+  void validate() const;
+};
+
+/// Page-sparse decode; off with a ratio of 1.
+struct AttentionSettings {
+  double sparse_ratio = 1.0;
+  int64_t sparse_dense_below = 2048;  // tokens
+  int64_t sparse_dense_layers = 2;
+  int64_t sparse_sink_pages = 1;
+  int64_t sparse_recent_pages = 2;
+  int64_t sparse_least_pages = 8;
+  double sparse_mass = 1.0;
+
+  bool is_sparse() const { return sparse_ratio < 1.0; }
   void add_to(OptionSet& options);
   void validate() const;
 };
@@ -45,6 +64,7 @@ struct ScheduleSettings {
   int64_t max_sequences = 64;
   int64_t prefill_chunk = 0;  // 0 = bounded by max_step_tokens only
   std::string order = "input";
+  std::string memory_strategy = "none";
 
   void add_to(OptionSet& options);
   void validate(const CacheSettings& cache) const;
@@ -89,6 +109,7 @@ struct TraceSettings {
 struct EngineSettings {
   ModelSettings model;
   CacheSettings cache;
+  AttentionSettings attention;
   ScheduleSettings schedule;
   TransferSettings transfer;
   RuntimeSettings runtime;

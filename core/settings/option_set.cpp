@@ -40,6 +40,10 @@ struct OptionSet::Impl {
   std::vector<Entry> entries;
   std::string config_path;
   bool help = false, print_config = false;
+  struct Preset {
+    std::string name, value, text;
+  };
+  std::vector<Preset> presets;
 
   po::options_description& last_group() { return *groups.back(); }
 
@@ -80,7 +84,8 @@ struct OptionSet::Impl {
       note_sources(parsed, source);
       po::store(parsed, values);
     } catch (const po::unknown_option& error) {
-      unknown(error.get_option_name().substr(error.get_option_name().find_first_not_of('-')), source);
+      const std::string name = error.get_option_name().substr(error.get_option_name().find_first_not_of('-'));
+      unknown(name.substr(0, name.find('=')), source);
     } catch (const po::error& error) {
       LS_THROW(ConfigError, "{}: {}", source, error.what());
     }
@@ -114,6 +119,12 @@ void OptionSet::add(const std::string& name, bool* value, const std::string& hel
   impl_->add(name, value, help, po::value<bool>(value)->implicit_value(true)->value_name("BOOL"));
 }
 
+void OptionSet::add_preset(const std::string& name, const std::string& value, std::vector<PresetValue> values) {
+  std::string text;
+  for (const PresetValue& one : values) text += one.name + " = " + one.value + "\n";
+  impl_->presets.push_back({name, value, text});
+}
+
 void OptionSet::parse(std::span<const std::string> arguments) {
   po::options_description command_line = impl_->all();
   command_line.add_options()("help,h", po::bool_switch(&impl_->help))(
@@ -135,6 +146,14 @@ void OptionSet::parse(std::span<const std::string> arguments) {
     const po::options_description in_file = impl_->all();
     LS_REQUIRE(IoError, file.good(), "cannot read configuration file '{}'", path);
     impl_->read(values, path, [&] { return po::parse_config_file(file, in_file, false); });
+  }
+  for (const Impl::Preset& preset : impl_->presets) {
+    const auto given = values.find(preset.name);
+    if (given == values.end() || given->second.as<std::string>() != preset.value) continue;
+    const po::options_description in_preset = impl_->all();
+    std::istringstream text(preset.text);
+    impl_->read(values, preset.name + " = " + preset.value,
+                [&] { return po::parse_config_file(text, in_preset, false); });
   }
   try {
     po::notify(values);

@@ -1,4 +1,5 @@
-// Named options from three places: command line over configuration file (INI) over default. Unknown names are errors.
+// Named options from three places: command line over configuration file (INI) over preset
+// over default. Unknown names are errors.
 //
 // A thin cover over Boost.Program_options, so that its headers stay in one source file. The same names serve both:
 // `--cache.page_tokens 64` is `page_tokens = 64` in section [cache]; names without a dot stand before the first
@@ -28,6 +29,13 @@ class OptionSet {
   void add(const std::string& name, double* value, const std::string& help);
   /// `--name` alone means true.
   void add(const std::string& name, bool* value, const std::string& help);
+
+  /// Values that other options get where `name` has `value`, unless they are given themselves. All named options must
+  /// have been added.
+  struct PresetValue {
+    std::string name, value;
+  };
+  void add_preset(const std::string& name, const std::string& value, std::vector<PresetValue> values);
 
   /// Reads the arguments (without program and command names) and the file named by `--config`, and sets the variables.
   /// Throws ConfigError naming the option, its source and, for an unknown name, the nearest known ones.

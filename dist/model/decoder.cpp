@@ -5,6 +5,7 @@
 #include "kernels/gather_rows.h"
 #include "kernels/head_norm.h"
 #include "kernels/rms_norm.h"
+#include "kernels/seal_pages.h"
 #include "kernels/swiglu.h"
 
 #include <cmath>
@@ -70,11 +71,15 @@ void Decoder::attention(const LayerWeights& weights, int64_t layer, const Forwar
     head_norm(context_, k, weights.k_norm->view, eps());
   }
   rope_and_write_kv(context_, q, k, v, batch.positions(), rope_, batch.rows(), layer, pages);
+  seal_pages(context_, batch.filled(), layer, pages);
 
   const auto scale = static_cast<float>(1.0 / std::sqrt(static_cast<double>(config_.head_dim)));
   const int64_t window = config_.window_of(LayerId(static_cast<int32_t>(layer)));
   const TensorView attended = activations_.attended(tokens);
-  paged_attention(context_, q, batch.rows(), layer, pages, scale, window, attended);
+  PageSelection selection;
+  const bool is_sparse = selector_ != nullptr && batch.has_sparse_rows();
+  if (is_sparse) selection = selector_->select(q, batch.rows(), layer, pages, scale, window);
+  paged_attention(context_, q, batch.rows(), layer, pages, scale, window, attended, is_sparse ? &selection : nullptr);
   add_and_norm(attended, weights.output, weights.post_attention_norm.view);
 }
 

@@ -11,6 +11,7 @@
 #include "dist/model/activations.h"
 #include "dist/model/decoder_weights.h"
 #include "dist/model/forward_batch.h"
+#include "dist/model/page_selector.h"
 #include "dist/sharding.h"
 #include "kernels/paged_attention.h"
 #include "kernels/rope.h"
@@ -30,6 +31,11 @@ class Decoder {
 
   /// Layout of the KV pages that forward() reads and writes.
   KvLayout kv_layout(int64_t page_tokens) const;
+
+  /// From here on rows that may (RaggedRows::is_sparse) attend to the pages that `selector` names; it outlives the
+  /// decoder's use.
+  void set_selector(PageSelector* selector) { selector_ = selector; }
+  const RopeTable& rope_table() const { return rope_; }
 
   /// Called with the layer before its attention touches the pages.
   using LayerGate = std::function<void(int64_t)>;
@@ -63,6 +69,7 @@ class Decoder {
   DecoderWeights weights_;
   RopeTable rope_;
   Activations activations_;
+  PageSelector* selector_ = nullptr;
   int64_t num_tokens_ = 0;  // of the last forward()
 };
 

@@ -8,6 +8,7 @@
 #include "core/stream.h"
 #include "kernels/context.h"
 #include "kernels/paged_attention.h"
+#include "kernels/seal_pages.h"
 
 #include <array>
 #include <cstdint>
@@ -18,15 +19,25 @@ namespace lockstep {
 /// Most of everything that a batch may hold; fixes where a CUDA batch's arrays lie.
 struct BatchLimits {
   int64_t tokens = 0, rows = 0, pages = 0;  // pages: entries of all rows' page tables together
+  int64_t filled_pages = 0;                 // of coded pages or pages with summaries: those that a step fills
+};
+
+/// What the batch must know of pages beside their table.
+struct PageShape {
+  int64_t page_tokens = 64;
+  bool is_coded = false;           // pages are written in open slots
+  bool splits_first_page = false;  // the first two entries of a page table are one page
+  bool is_sparse = false;          // rows may attend sparsely
+  bool is_sealed_by_step = false;  // pages that the step fills are sealed in it: coded ones, and those with summaries
 };
 
 /// Owns the arrays. Built anew each step; reuses its storage. Not thread-safe.
 class ForwardBatch {
  public:
   /// For the CPU, without limits.
-  ForwardBatch() = default;
+  explicit ForwardBatch(const PageShape& shape = {}) : shape_(shape) {}
   /// For `device`; on CUDA two page-locked staging areas and one array area of that size are allocated.
-  ForwardBatch(Device device, const BatchLimits& limits);
+  ForwardBatch(Device device, const BatchLimits& limits, const PageShape& shape = {});
 
   /// Flattens the plan's rows, resolving page ids to this rank's slots. `padded_rows` above the plan's rows adds rows
   /// that compute nothing, for a plan of single tokens (is_decode()): a recorded graph serves every smaller batch.
@@ -41,6 +52,9 @@ class ForwardBatch {
   ConstTensorView token_ids() const { return view(kIds, 0, size(kIds)); }
   ConstTensorView positions() const { return view(kPositions, 0, size(kPositions)); }
   RaggedRows rows() const;
+  bool has_sparse_rows() const { return has_sparse_rows_; }
+  /// Pages to be sealed behind the step's keys and values, padding included.
+  FilledPages filled() const;
   /// Index of the token whose logits are wanted, one per plan row with wants_logits, in row order; then one per row of
   /// padding. I32.
   ConstTensorView logit_tokens() const { return view(kLogitTokens, 0, size(kLogitTokens)); }
@@ -63,7 +77,13 @@ class ForwardBatch {
     kTokenBegin,
     kFirstPosition,
     kPageBegin,
+    kOpenBegin,
+    kIsSparse,
     kLogitTokens,
+    kFilledOpen,
+    kFilledKeys,
+    kFilledValues,
+    kOpenSlots,
     kScoredTokens,
     kSlots,
     kNumSections
@@ -73,14 +93,17 @@ class ForwardBatch {
   int64_t size(Section section) const { return static_cast<int64_t>(arrays_[section].size()); }
   const int32_t* data(Section section) const;
   ConstTensorView view(Section section, int64_t begin, int64_t end) const;
+  void add_row(const PlanRow& row, const PageTable& table, int64_t first, int64_t end, bool is_sparse);
+  void add_filled(const PlanRow& row, const PageTable& table);
   void pad(int64_t num_rows);
   void place_sections();
 
   Device device_ = Device::cpu();
+  PageShape shape_;
   std::array<std::vector<int32_t>, kNumSections> arrays_;
   std::array<int64_t, kNumSections + 1> offsets_{};  // of sections, in elements
   int64_t max_row_tokens_ = 0, num_single_rows_ = 0, max_end_ = 0;
-  bool has_unknown_tokens_ = false;
+  bool has_unknown_tokens_ = false, has_sparse_rows_ = false;
 
   // CUDA only. The host fills one staging area while the copy from the other may still run.
   Buffer memory_;

@@ -7,7 +7,8 @@ questions of the scenes are spread evenly from `--near` to `--max` tokens behind
 questions of a scene ask for facts at even steps from there towards `--closest`. A scene is at most
 `--slack` tokens longer than its farthest distance. Questions of one scene share its whole text as prefix.
 
-README.md lists the options behind each file and figure.
+With `--in-rows` each request carries its "answer" and "distance", as `lockstep eval` takes them, and there is
+no second file. README.md lists the options behind each file and figure.
 """
 
 import argparse
@@ -83,11 +84,15 @@ def main() -> None:
     parser.add_argument("--max", type=int, default=2048, help="tokens of the longest prompt")
     parser.add_argument("--slack", type=int, default=1 << 30, help="tokens a scene may be longer than its distance")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--in-rows", action="store_true", help="answers and distances in the requests themselves")
     options = parser.parse_args()
     tokenizer = Tokenizer.from_file(str(options.tokenizer))
     requests, answers = build(options, tokenizer)
-    write_lines(options.out, requests)
-    write_lines(options.out.with_name(options.out.stem + "_answers.jsonl"), answers)
+    if options.in_rows:
+        write_lines(options.out, [request | answer for request, answer in zip(requests, answers)])
+    else:
+        write_lines(options.out, requests)
+        write_lines(options.out.with_name(options.out.stem + "_answers.jsonl"), answers)
     lengths = [len(tokenizer.encode(r["prompt"]).ids) for r in requests]
     away = [a["distance"] for a in answers]
     print(f"{len(requests)} requests, {sum(lengths)} prompt tokens ({min(lengths)} to {max(lengths)}), "

@@ -22,19 +22,24 @@ void write_token(const float* k, const float* v, std::byte* page, const KvLayout
 
 void write_kv(const OpContext& context, ConstTensorView k, ConstTensorView v, const RaggedRows& rows, int64_t layer,
               const KvPages& pages) {
-  const KvLayout& layout = pages.layout;
+  const bool coded = pages.layout.is_coded();
+  const KvLayout layout = pages.open_layout();  // of plain pages: their own
+  std::byte* const base = coded ? pages.open_base : pages.base;
   for (int64_t r = 0; r < rows.num_rows; ++r) {
     const int64_t first_token = rows.token_begin[r], num_tokens = rows.token_begin[r + 1] - first_token;
-    const int32_t* slots = rows.slots + rows.page_begin[r];
-    const int64_t num_pages = rows.page_begin[r + 1] - rows.page_begin[r];
+    // Open pages begin with the one of the first token.
+    const int64_t first_page = coded ? rows.first_position[r] / layout.page_tokens : 0;
+    const int32_t* slots = coded ? rows.open_slots + rows.open_begin[r] : rows.slots + rows.page_begin[r];
+    const int64_t num_pages = first_page + (coded ? rows.open_begin[r + 1] - rows.open_begin[r]
+                                                  : rows.page_begin[r + 1] - rows.page_begin[r]);
     LS_REQUIRE(ShapeError, rows.first_position[r] + num_tokens <= num_pages * layout.page_tokens,
-               "write_kv: row {} ends at position {}, its {} pages hold {}", r, rows.first_position[r] + num_tokens,
-               num_pages, num_pages * layout.page_tokens);
+               "write_kv: row {} ends at position {}, its {} {}pages hold {}", r, rows.first_position[r] + num_tokens,
+               num_pages, coded ? "sealed and open " : "", num_pages * layout.page_tokens);
     // Neighbouring tokens share cache lines of K: 16 pairs of BF16 are one line.
     context.threads->parallel_for(num_tokens, 16, [&](int64_t begin, int64_t end) {
       for (int64_t t = begin; t < end; ++t) {
         const int64_t position = rows.first_position[r] + t;
-        std::byte* page = pages.base + slots[position / layout.page_tokens] * layout.page_bytes();
+        std::byte* page = base + slots[position / layout.page_tokens - first_page] * layout.page_bytes();
         visit_floating(layout.dtype, [&]<class T>() {
           write_token<T>(float_row_at(k, first_token + t), float_row_at(v, first_token + t), page, layout, layer,
                          position % layout.page_tokens);

@@ -22,12 +22,13 @@ struct Rotation {
   Rows<const float> cos, sin;
 };
 
-/// RaggedRows, and the layer's part of KvPages in bytes.
+/// RaggedRows, and the layer's part of KvPages in bytes. Coded formats: of their open pages.
 struct Pages {
   std::byte* base;
   int64_t page_bytes, head_bytes, k_offset, v_offset;
   int32_t page_tokens;
   const int32_t *token_row, *token_begin, *first_position, *page_begin, *slots;
+  bool start_at_first_position;  // a row's slots, with the page that its first token lies in; else with page 0
 };
 
 struct Work {
@@ -50,8 +51,10 @@ struct alignas(2 * sizeof(T)) Pair {
 __device__ Place place_of(const Pages& pages, int64_t token) {
   const int32_t row = pages.token_row[token];
   const int32_t begin = pages.page_begin[row], num_pages = pages.page_begin[row + 1] - begin;
-  const int32_t position = pages.first_position[row] + static_cast<int32_t>(token) - pages.token_begin[row];
-  const int32_t page = position / pages.page_tokens;
+  const int32_t first_position = pages.first_position[row];
+  const int32_t position = first_position + static_cast<int32_t>(token) - pages.token_begin[row];
+  const int32_t first_page = pages.start_at_first_position ? first_position / pages.page_tokens : 0;
+  const int32_t page = position / pages.page_tokens - first_page;
   if (page >= num_pages) return {nullptr, 0};  // padding has no pages
   return {pages.base + pages.slots[begin + page] * pages.page_bytes, position % pages.page_tokens};
 }
@@ -184,8 +187,9 @@ __global__ void __launch_bounds__(kThreads) rope_and_write_kv_kernel(Work work, 
 }
 
 Pages pages_of(const RaggedRows& rows, int64_t layer, const KvPages& pages) {
-  const KvLayout& layout = pages.layout;
-  return {pages.base,
+  const bool is_coded = pages.layout.is_coded();
+  const KvLayout layout = is_coded ? pages.open_layout() : pages.layout;
+  return {is_coded ? pages.open_base : pages.base,
           layout.page_bytes(),
           layout.head_bytes(),
           layout.k_block(0, layer),
@@ -194,8 +198,9 @@ Pages pages_of(const RaggedRows& rows, int64_t layer, const KvPages& pages) {
           rows.token_row,
           rows.token_begin,
           rows.first_position,
-          rows.page_begin,
-          rows.slots};
+          is_coded ? rows.open_begin : rows.page_begin,
+          is_coded ? rows.open_slots : rows.slots,
+          is_coded};
 }
 
 Rotation rotation_of(ConstTensorView positions, const RopeTable& table) {
@@ -223,7 +228,8 @@ void add_keys_and_values(Work& work, ConstTensorView k, ConstTensorView v, const
   const bool are_heads_aligned = work.head_dim % kGroup == 0;
   work.k.is_aligned = work.k.is_aligned && (is_rotated ? work.head_dim / 2 % kGroup == 0 : are_heads_aligned);
   work.v.is_aligned = work.v.is_aligned && are_heads_aligned;
-  work.are_v_pages_aligned = are_heads_aligned && reinterpret_cast<uintptr_t>(pages.base) % sizeof(float4) == 0;
+  const std::byte* const base = pages.layout.is_coded() ? pages.open_base : pages.base;
+  work.are_v_pages_aligned = are_heads_aligned && reinterpret_cast<uintptr_t>(base) % sizeof(float4) == 0;
 }
 
 template <bool kRotate, class T>

@@ -14,7 +14,7 @@
 namespace lockstep::cuda {
 
 /// Who uses a piece of scratch memory; one use never disturbs another.
-enum class ScratchUse : uint8_t { kAttention, kLinear, kLinearWorkspace, kSample, kSum, kNumUses };
+enum class ScratchUse : uint8_t { kAttention, kLinear, kLinearWorkspace, kSample, kSelection, kSum, kNumUses };
 
 struct LinearLibrary;  // kernels/cuda/linear/library.h
 

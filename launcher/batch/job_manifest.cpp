@@ -3,10 +3,33 @@
 #include "cache/cache_stats.h"
 #include "launcher/runtime/numerics.h"
 
+#include <algorithm>
+
 namespace lockstep {
 namespace {
 
 std::string yes_no(bool value) { return value ? "true" : "false"; }
+
+std::string format_of(const Engine& engine) {
+  const KvLayout& layout = engine.kv_layout();
+  std::string text(name_of(layout.format));
+  for (int64_t layer = 0; layer < layout.num_layers && layout.wide_keys.size() > 0; ++layer) {
+    if (!layout.wide_keys.contains(layer)) continue;
+    text += fmt::format("{}{}", text == "kv4" ? ", keys of 8 bits in layers " : ",", layer);
+  }
+  return text;
+}
+
+std::string sparse_of(const Session& session) {
+  const EngineConfig& config = session.sizing().engine;
+  if (!config.sparse) return "off";
+  const SparseRule& rule = *config.sparse;
+  const auto num_kv_heads = static_cast<int32_t>(session.checkpoint().config().num_kv_heads);
+  return fmt::format(
+      "ratio {}, dense below {}, {} dense layers, sink {}, recent {}, least {}, mass {}, {} ranks a KV head",
+      rule.ratio, rule.dense_below, rule.dense_layers, rule.sink_pages, rule.recent_pages, rule.least_pages, rule.mass,
+      std::max(session.topology().tp() / num_kv_heads, 1));
+}
 
 }  // namespace
 
@@ -20,6 +43,8 @@ Manifest make_manifest(const Session& session, const JobSettings& settings, cons
           {"model.max_sequence", fmt::format("{}", session.sizing().engine.max_sequence)},
           // The pieces in which attention adds up.
           {"cache.page_tokens", fmt::format("{}", session.sizing().engine.page_tokens)},
+          {"cache.format", format_of(session.engine())},
+          {"sparse attention", sparse_of(session)},
           {"tokenizer", text.tokenizer->fingerprint().to_string()},
           {"chat template", text.chat_template ? text.chat_template->fingerprint().to_string() : "none"},
           {kChatDateKey, chat_date},

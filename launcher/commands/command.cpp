@@ -11,6 +11,7 @@ constexpr std::array kCommands{
             generate_command},
     Command{"info", "print a model's architecture, sizes, sharding, and the memory a rank needs", info_command},
     Command{"bench", "measure prefill and decode of a model", bench_command},
+    Command{"eval", "score one set of questions or a text under several settings of the cache", eval_command},
     Command{"cache", "inspect, verify, warm and purge the directory of a disk cache", cache_command},
     Command{"replay", "run eviction policies alone over a trace of requests", replay_command},
     Command{"tokenize", "text to token ids and back", tokenize_command},

@@ -31,6 +31,7 @@ std::string overview();
 const char* version();
 
 int cache_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
+int eval_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
 int generate_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
 int info_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);
 int bench_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments);

@@ -45,6 +45,39 @@ std::string model_text(const Checkpoint& checkpoint) {
                             list_of(allowed_tp(c)));
 }
 
+/// The settings under another preset, whatever preset the arguments name.
+EngineSettings settings_under(const std::string& strategy, std::vector<std::string> arguments) {
+  const std::string name = "--schedule.memory_strategy";
+  for (size_t i = 0; i < arguments.size();) {
+    const bool is_pair = arguments[i] == name;
+    const bool is_it = is_pair || arguments[i].starts_with(name + "=");
+    const auto at = arguments.begin() + static_cast<ptrdiff_t>(i);
+    is_it ? static_cast<void>(arguments.erase(at, at + (is_pair && i + 1 < arguments.size() ? 2 : 1)))
+          : static_cast<void>(++i);
+  }
+  arguments.push_back(name + "=" + strategy);
+  EngineSettings settings;
+  OptionSet options("", "");
+  settings.add_to(options);
+  options.parse(arguments);
+  settings.validate();
+  return settings;
+}
+
+void print_strategies(const std::vector<std::string>& arguments, const ModelConfig& model, const OpContext& context) {
+  std::printf("\nOne rank under each schedule.memory_strategy, with the options given\n%-12s %6s %7s %8s %14s %12s\n",
+              "strategy", "format", "sparse", "step", "KV a token KiB", "KV tokens");
+  const ModelShard shard = shard_of(model, 1, Rank(0));
+  for (const char* const strategy : {"none", "speed", "balanced", "aggressive"}) {
+    const EngineSettings settings = settings_under(strategy, arguments);
+    const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, 1, false));
+    const double token_bytes = static_cast<double>(sizing.slot_bytes) / static_cast<double>(sizing.engine.page_tokens);
+    std::printf("%-12s %6s %7g %8lld %14.2f %12lld\n", strategy, settings.cache.format_of_bits().c_str(),
+                settings.attention.sparse_ratio, static_cast<long long>(settings.schedule.max_step_tokens),
+                token_bytes / 1024.0, static_cast<long long>(sizing.engine.num_slots * sizing.engine.page_tokens));
+  }
+}
+
 }  // namespace
 
 int info_command(const MpiEnvironment&, Communicator& world, const std::vector<std::string>& arguments) {
@@ -77,6 +110,7 @@ int info_command(const MpiEnvironment&, Communicator& world, const std::vector<s
                 static_cast<double>(sizing.memory.activations) / kMiB,
                 static_cast<double>(sizing.memory.kv_cache) / 1024.0 / tokens, tokens);
   }
+  print_strategies(arguments, model, context);
   return 0;
 }
 

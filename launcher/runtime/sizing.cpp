@@ -67,10 +67,12 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
   TierSizes& tiers = sizing.engine.tiers;
   if (cache.host_bytes > 0) {
     tiers.host_slots = cache.host_bytes / slot_bytes;
+    tiers.are_slots_by_bytes = true;
   } else if (cache.host_tokens >= 0) {
     tiers.host_slots = div_up(cache.host_tokens, layout.page_tokens);
   } else if (device.kind == DeviceKind::kCuda) {
     tiers.host_slots = std::min(available.host_bytes / 2 / slot_bytes, 2 * sizing.engine.num_slots);
+    tiers.are_slots_by_bytes = true;
   }
   if (!cache.disk_dir.empty()) {
     tiers.host_slots = std::max(tiers.host_slots, kLeastHostSlots);
@@ -84,6 +86,17 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
   tiers.faults = parse_faults(settings.transfer.inject);
   tiers.may_bypass = cache.load_or_recompute == "auto";
   sizing.memory.host_cache = tiers.host_slots * slot_bytes;
+}
+
+std::optional<SparseRule> sparse_rule(const AttentionSettings& settings) {
+  if (!settings.is_sparse()) return std::nullopt;
+  return SparseRule{.ratio = settings.sparse_ratio,
+                    .dense_below = settings.sparse_dense_below,
+                    .dense_layers = settings.sparse_dense_layers,
+                    .sink_pages = settings.sparse_sink_pages,
+                    .recent_pages = settings.sparse_recent_pages,
+                    .least_pages = settings.sparse_least_pages,
+                    .mass = settings.sparse_mass};
 }
 
 }  // namespace
@@ -111,11 +124,16 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
              model.max_positions);
   engine.max_sequence = asked == 0 ? model.max_positions : asked;
 
+  engine.format = parse_kv_format(settings.cache.format_of_bits());
+  engine.sparse = sparse_rule(settings.attention);
   const KvLayout layout{.page_tokens = engine.page_tokens,
                         .num_kv_heads = shard.kv_heads.size(),
                         .num_layers = model.num_layers,
                         .head_dim = model.head_dim,
-                        .dtype = engine.dtype};
+                        .dtype = engine.dtype,
+                        .format = engine.format,
+                        .has_summaries = engine.sparse && engine.format == KvFormat::kFull};
+  const int64_t open_bytes = engine.num_open_slots() * KvPages{nullptr, layout}.open_layout().page_bytes();
   sizing.memory.weights = decoder_weight_bytes(context, model, shard, engine.dtype);
   engine.graphs = settings.runtime.graphs && context.device.kind == DeviceKind::kCuda;
   engine.plan_ahead = settings.runtime.plan_ahead == "on" ||
@@ -123,44 +141,50 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
   sizing.memory.activations = Activations::bytes(model, shard, engine.dtype, engine.most_forward_tokens());
   if (context.device.kind == DeviceKind::kCuda) sizing.memory.activations += device_extra_bytes(engine, model, shard);
   if (settings.cache.device_bytes > 0) {
-    engine.num_slots = settings.cache.device_bytes / layout.page_bytes();
-    LS_REQUIRE(ConfigError, engine.num_slots > 0, "cache.device_bytes = {}: a page of {} tokens takes {} bytes a rank",
-               settings.cache.device_bytes, engine.page_tokens, layout.page_bytes());
+    engine.num_slots = std::max<int64_t>(settings.cache.device_bytes - open_bytes, 0) / layout.page_bytes();
+    engine.are_slots_by_bytes = true;
+    LS_REQUIRE(ConfigError, engine.num_slots > 0,
+               "cache.device_bytes = {}: a page of {} tokens takes {} bytes a rank, and {} bytes are for pages that are "
+               "being written (schedule.max_sequences = {}, schedule.max_step_tokens = {})",
+               settings.cache.device_bytes, engine.page_tokens, layout.page_bytes(), open_bytes, engine.max_sequences,
+               engine.max_step_tokens);
     sizing.reason = "cache.device_bytes";
   } else if (settings.cache.device_tokens > 0) {
-    engine.num_slots = div_up(settings.cache.device_tokens, engine.page_tokens);
+    engine.num_slots = layout.slots_for(settings.cache.device_tokens);
     sizing.reason = "cache.device_tokens";
   } else {
     const int64_t share = available.bytes - sizing.memory.weights - sizing.memory.activations;
-    const int64_t most_useful = engine.max_sequences * div_up(engine.max_sequence, engine.page_tokens);
-    const int64_t fits =
-        static_cast<int64_t>(static_cast<double>(std::max<int64_t>(share, 0)) * available.cache_share) /
-        layout.page_bytes();
+    const int64_t most_useful = engine.max_sequences * layout.slots_for(engine.max_sequence);
+    const auto bytes = static_cast<int64_t>(static_cast<double>(std::max<int64_t>(share, 0)) * available.cache_share);
+    const int64_t fits = std::max<int64_t>(bytes - open_bytes, 0) / layout.page_bytes();
     LS_REQUIRE(
         ConfigError, fits > 0,
         "cache.device_tokens = auto: weights ({} bytes) and activations ({} bytes) leave no memory for the KV cache "
         "of {} available bytes a rank; set it by hand, or use more ranks",
         sizing.memory.weights, sizing.memory.activations, available.bytes);
     engine.num_slots = std::min(fits, most_useful);
+    engine.are_slots_by_bytes = fits < most_useful;
     sizing.reason = fits < most_useful
                         ? fmt::format("{:.0f} % of the memory left to this rank", 100.0 * available.cache_share)
                         : "max_sequences of the longest length";
   }
-  if (asked == 0) engine.max_sequence = std::min(engine.max_sequence, engine.num_slots * engine.page_tokens);
-  LS_REQUIRE(ConfigError, engine.max_sequence <= engine.num_slots * engine.page_tokens,
+  const int64_t tokens = (engine.num_slots - (layout.splits_first_page() ? 1 : 0)) * engine.page_tokens;
+  if (asked == 0) engine.max_sequence = std::min(engine.max_sequence, tokens);
+  LS_REQUIRE(ConfigError, engine.max_sequence <= tokens && tokens > 0,
              "cache.device_tokens = {}: the KV cache must hold at least one sequence of model.max_sequence = {} tokens",
-             engine.num_slots * engine.page_tokens, engine.max_sequence);
-  sizing.memory.kv_cache = engine.num_slots * layout.page_bytes();
+             tokens, engine.max_sequence);
+  sizing.slot_bytes = layout.page_bytes();
+  sizing.memory.kv_cache = engine.num_slots * layout.page_bytes() + open_bytes;
   propose_tiers(settings, layout, context.device, available, sizing);
   return sizing;
 }
 
 void agree_on_sizing(Communicator& world, Sizing& sizing) {
   EngineConfig& engine = sizing.engine;
-  const int64_t slot_bytes = sizing.memory.kv_cache / engine.num_slots;
+  const int64_t proposed_slots = engine.num_slots, slot_bytes = sizing.slot_bytes;
   engine.num_slots = world.all_reduce_min(engine.num_slots);
   engine.max_sequence = world.all_reduce_min(engine.max_sequence);
-  sizing.memory.kv_cache = engine.num_slots * slot_bytes;
+  sizing.memory.kv_cache -= (proposed_slots - engine.num_slots) * slot_bytes;
   TierSizes& tiers = engine.tiers;
   const int64_t host_slot_bytes = tiers.host_slots > 0 ? sizing.memory.host_cache / tiers.host_slots : 0;
   tiers.host_slots = world.all_reduce_min(tiers.host_slots);

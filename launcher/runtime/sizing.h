@@ -21,6 +21,7 @@ struct RankMemory {
 struct Sizing {
   EngineConfig engine;
   RankMemory memory;
+  int64_t slot_bytes = 0;  // of the KV cache on the device
   std::string reason;  // how the KV cache got its size
 };
 

@@ -23,7 +23,8 @@ Workload random_workload(uint64_t seed, bool with_cancellations) {
   config.max_sequences = draw.between(1, 12);
   config.prefill_chunk = draw.one_in(2) ? 0 : config.page_tokens * draw.between(1, 3);
   config.cache_key = {seed, 1};
-  const int64_t capacity = config.num_slots * config.page_tokens;
+  draw_formats(draw, config);
+  const int64_t capacity = (config.num_slots - (config.splits_first_page ? 1 : 0)) * config.page_tokens;
   int64_t arrival = 0;
   for (int64_t i = 0, count = draw.between(1, 40); i < count; ++i) {
     SimulatedRequest request;
@@ -87,6 +88,7 @@ TEST_P(PlannerProperty, OutputsDoNotDependOnSharingPoolOrBudget) {
     wide.num_slots = 10000;
     wide.max_step_tokens = 512;
     wide.max_sequences = 100;
+    if (wide.open_slots > 0) wide.open_slots = wide.least_open_slots() + 100;
     wide.prefill_chunk = 0;
     EXPECT_EQ(tight.outputs(), outputs_of(wide, workload));
   }

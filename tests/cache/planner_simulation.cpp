@@ -1,6 +1,7 @@
 #include "tests/cache/planner_simulation.h"
 
 #include "core/error.h"
+#include "tests/cache/draw.h"
 
 #include <algorithm>
 #include <set>
@@ -18,12 +19,21 @@ uint64_t mix(uint64_t x) {
 
 }  // namespace
 
+void draw_formats(Draw& draw, PlannerConfig& config) {
+  if (draw.one_in(2)) {
+    config.open_slots = config.least_open_slots() + draw.between(0, config.max_sequences + 2);
+    config.splits_first_page = draw.one_in(2);
+  }
+  config.sparse = draw.one_in(2);
+}
+
 PlannerSimulation::PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests, bool ahead)
     : PlannerSimulation(config, std::move(requests), SimulationOptions{.ahead = ahead}) {}
 
 PlannerSimulation::PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests,
                                      SimulationOptions options)
     : config_(config),
+      paging_{config.page_tokens, config.splits_first_page},
       options_(std::move(options)),
       requests_(std::move(requests)),
       planner_(config),
@@ -197,7 +207,7 @@ void PlannerSimulation::check_shape(const StepPlan& plan) const {
              "plan {}: tokens of sequence {}", plan.number, row.sequence.value());
     LS_CHECK(row.wants_logits || end % config_.page_tokens == 0, "plan {}: cut at {}", plan.number, end);
     LS_CHECK(config_.prefill_chunk == 0 || num_tokens <= config_.prefill_chunk, "plan {}: chunk", plan.number);
-    LS_CHECK(static_cast<int64_t>(row.pages.size()) == (end + config_.page_tokens - 1) / config_.page_tokens,
+    LS_CHECK(static_cast<int64_t>(row.pages.size()) == paging_.pages_for(end),
              "plan {}: {} pages for {} tokens", plan.number, row.pages.size(), end);
     for (int64_t p = row.first_position; p < end && p + 1 < static_cast<int64_t>(live.tokens.size()); ++p) {
       if (!config_.share_prefixes || (p + 1) % config_.page_tokens != 0) continue;
@@ -206,6 +216,9 @@ void PlannerSimulation::check_shape(const StepPlan& plan) const {
       LS_CHECK(is_first || scores || other->second, "plan {}: page {} of sequence {} twice", plan.number,
                p / config_.page_tokens, row.sequence.value());
     }
+    const auto num_prompt = static_cast<int64_t>(requests_[live.request].prompt.size());
+    const int64_t sparse_begin = config_.sparse && end > num_prompt ? std::max(row.first_position, num_prompt) : -1;
+    LS_CHECK(row.sparse_begin == sparse_begin, "plan {}: sparse from {}", plan.number, row.sparse_begin);
     LS_CHECK(row.needs_full_logits == (row.wants_logits && live.request % 2 == 1), "plan {}: flags", plan.number);
   }
 }
@@ -228,30 +241,57 @@ void PlannerSimulation::check_scores(const PlanRow& row, Live& live) const {
            row.sequence.value());
 }
 
+// Full pages as they were sealed, the page of the first position as it was written so far.
 void PlannerSimulation::check_reads(const PlanRow& row, const Live& live) {
   for (RankModel& rank : ranks_) {
     for (int64_t begin = 0; begin < row.first_position; begin += config_.page_tokens) {
-      const PageId page = row.pages[static_cast<size_t>(begin / config_.page_tokens)];
-      const std::vector<uint64_t>& slot = rank.content_of(page);
       const int64_t count = std::min(config_.page_tokens, row.first_position - begin);
-      LS_CHECK(std::equal(slot.begin(), slot.begin() + count, live.chain.begin() + begin),
-               "sequence {} reads a wrong page {} at position {}", row.sequence.value(), page.value(), begin);
+      const auto check = [&](int64_t index, const std::vector<uint64_t>& slot, uint64_t mark) {
+        for (int64_t i = 0; i < count; ++i) {
+          LS_CHECK(slot[static_cast<size_t>(i)] == (live.chain[static_cast<size_t>(begin + i)] ^ mark),
+                   "sequence {} reads a wrong page {} at position {}", row.sequence.value(),
+                   row.pages[static_cast<size_t>(index)].value(), begin + i);
+        }
+      };
+      const int64_t number = begin / config_.page_tokens, keys = number == 0 ? 0 : number + paging_.extra();
+      const PageId page = row.pages[static_cast<size_t>(keys)];
+      if (count < config_.page_tokens) {
+        check(keys, rank.open_content_of(page), 0);
+        continue;
+      }
+      check(keys, rank.content_of(page), 0);
+      const int64_t values = number + paging_.extra();
+      if (values != keys) check(values, rank.content_of(row.pages[static_cast<size_t>(values)]), kValueMark);
     }
   }
 }
 
 void PlannerSimulation::write(const PlanRow& row, const Live& live) {
   for (size_t i = 0; i < row.tokens.size(); ++i) {
-    const auto p = static_cast<size_t>(row.first_position) + i;
-    const PageId page = row.pages[p / static_cast<size_t>(config_.page_tokens)];
+    const int64_t p = row.first_position + static_cast<int64_t>(i), number = p / config_.page_tokens;
+    const auto keys = static_cast<size_t>(number == 0 ? 0 : number + paging_.extra());
+    const PageId page = row.pages[keys];
+    const auto at = static_cast<size_t>(p % config_.page_tokens);
     for (RankModel& rank : ranks_) {
       LS_CHECK(!rank.table().is_sealed(page), "sequence {} writes the sealed page {}", row.sequence.value(),
                page.value());
-      uint64_t& value = rank.content_of(page)[p % static_cast<size_t>(config_.page_tokens)];
+      LS_CHECK(config_.open_slots == 0 || rank.table().open_slot_of(page).value() >= 0, "page {} is not open",
+               page.value());
+      uint64_t& value = rank.open_content_of(page)[at];
       LS_CHECK(value == 0, "page {} is written twice at position {}", page.value(), p);
-      value = live.chain[p];
+      value = live.chain[static_cast<size_t>(p)];
+      if ((p + 1) % config_.page_tokens == 0) seal(rank, row, keys, static_cast<size_t>(number + paging_.extra()));
     }
   }
+}
+
+// What kernels do with a page whose last token is written.
+void PlannerSimulation::seal(RankModel& rank, const PlanRow& row, size_t keys, size_t values) {
+  const std::vector<uint64_t> written = rank.open_content_of(row.pages[keys]);
+  rank.content_of(row.pages[keys]) = written;
+  if (values == keys) return;
+  std::vector<uint64_t>& other = rank.content_of(row.pages[values]);
+  for (size_t i = 0; i < written.size(); ++i) other[i] = written[i] ^ kValueMark;
 }
 
 TokenId PlannerSimulation::sample(Live& live, bool* stops) const {
@@ -265,7 +305,10 @@ TokenId PlannerSimulation::sample(Live& live, bool* stops) const {
 }
 
 void PlannerSimulation::append(Live& live, TokenId token) const {
-  const uint64_t parent = live.chain.empty() ? 1 : live.chain.back();
+  uint64_t parent = live.chain.empty() ? 1 : live.chain.back();
+  // What is computed sparsely depends on where the prompt ended.
+  const uint64_t num_prompt = requests_[live.request].prompt.size();
+  if (config_.sparse && live.chain.size() >= num_prompt) parent = mix(parent ^ num_prompt);
   live.tokens.push_back(token);
   live.chain.push_back(mix(parent ^ (static_cast<uint64_t>(token.value()) << 1)) | 1);
 }

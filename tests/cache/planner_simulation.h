@@ -8,6 +8,7 @@
 
 #include "cache/page_table.h"
 #include "cache/planner.h"
+#include "cache/planner/paging.h"
 #include "tests/cache/rank_model.h"
 
 #include <cstdint>
@@ -17,6 +18,11 @@
 #include <vector>
 
 namespace lockstep {
+
+class Draw;
+
+/// Coded pages or not, split first pages or not, sparse attention or not.
+void draw_formats(Draw& draw, PlannerConfig& config);
 
 struct SimulatedRequest {
   std::vector<TokenId> prompt;
@@ -80,11 +86,15 @@ class PlannerSimulation {
   void check_scores(const PlanRow& row, Live& live) const;
   void check_reads(const PlanRow& row, const Live& live);
   void write(const PlanRow& row, const Live& live);
+  void seal(RankModel& rank, const PlanRow& row, size_t keys, size_t values);
   TokenId sample(Live& live, bool* stops) const;
   void append(Live& live, TokenId token) const;
   void finish(SequenceId id);
 
+  static constexpr uint64_t kValueMark = 0xf00;  // sets values of a split page apart from its keys
+
   PlannerConfig config_;
+  Paging paging_;
   SimulationOptions options_;
   std::optional<StepPlan> in_flight_;   // ahead: carried out, its tokens not told
   std::vector<TokenId> last_sampled_;   // by the last plan that was carried out

@@ -14,9 +14,11 @@ constexpr uint64_t kGarbage = 0xbadbadbadbadbad;
 RankModel::RankModel(const PlannerConfig& config, const RankModelOptions& options)
     : options_(options),
       random_(options.seed),
-      table_(config.num_slots, config.tiers.host_slots),
+      table_(config.num_slots, config.tiers.host_slots, config.open_slots),
       device_(static_cast<size_t>(config.num_slots),
               std::vector<uint64_t>(static_cast<size_t>(config.page_tokens), uint64_t{0})),
+      open_(static_cast<size_t>(config.open_slots),
+            std::vector<uint64_t>(static_cast<size_t>(config.page_tokens), uint64_t{0})),
       host_(static_cast<size_t>(config.tiers.host_slots)) {
   for (HostSlot& slot : host_) slot.content.resize(static_cast<size_t>(config.page_tokens));
 }
@@ -39,7 +41,11 @@ void RankModel::apply(const PageOp& op) {
   const uint64_t number = channel ? ++issued_[static_cast<size_t>(*channel)] : 0;
   bool has_failed = false;
   switch (op.kind) {
-    case PageOpKind::kAllocate: std::fill(device(op).begin(), device(op).end(), 0); return;
+    case PageOpKind::kAllocate:
+      std::fill(device(op).begin(), device(op).end(), 0);
+      if (op.open_slot.value() < 0) return;
+      std::fill_n(open_[static_cast<size_t>(op.open_slot.value())].begin(), device(op).size(), 0);
+      return;
     case PageOpKind::kSeal:
       LS_CHECK(std::count(device(op).begin(), device(op).end(), 0) == 0, "page {} is sealed before it is full",
                op.page.value());

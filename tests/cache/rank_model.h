@@ -40,6 +40,11 @@ class RankModel {
 
   const PageTable& table() const { return table_; }
   std::vector<uint64_t>& content_of(PageId page) { return device_[static_cast<size_t>(table_.slot_of(page).value())]; }
+  /// Where the page is written: an open slot where pages are coded, else its slot.
+  std::vector<uint64_t>& open_content_of(PageId page) {
+    const SlotId open = table_.open_slot_of(page);
+    return open.value() < 0 ? content_of(page) : open_[static_cast<size_t>(open.value())];
+  }
   int64_t num_failures() const { return num_failures_; }
 
  private:
@@ -58,7 +63,7 @@ class RankModel {
   RankModelOptions options_;
   std::mt19937_64 random_;
   PageTable table_;
-  std::vector<std::vector<uint64_t>> device_;
+  std::vector<std::vector<uint64_t>> device_, open_;
   std::vector<HostSlot> host_;
   ModelDisk own_disk_;
   std::array<uint64_t, kNumTransferChannels> issued_{}, done_{};

@@ -25,7 +25,8 @@ TierWorkload random_tier_workload(uint64_t seed, int64_t most_requests) {
   config.tiers.fetch_ahead_pages = draw.between(0, 10);
   config.tiers.copy_ahead_pages = draw.one_in(2) ? 0 : draw.between(1, 6);
   config.tiers.faults_until_off = 1000000;
-  const int64_t capacity = config.num_slots * config.page_tokens;
+  draw_formats(draw, config);
+  const int64_t capacity = (config.num_slots - (config.splits_first_page ? 1 : 0)) * config.page_tokens;
   int64_t arrival = 0;
   for (int64_t i = 0, count = draw.between(1, most_requests); i < count; ++i) {
     SimulatedRequest request;

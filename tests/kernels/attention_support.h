@@ -145,6 +145,10 @@ class AttentionRun {
   }
 
   const std::vector<float>& output(size_t sequence = 0) const { return outputs_[sequence]; }
+  const KvPages& pages() const { return pages_; }
+  const std::byte* page(size_t sequence, int64_t number) const {
+    return pages_.base + slots_[sequence][static_cast<size_t>(number)] * pages_.layout.page_bytes();
+  }
 
  private:
   const OpContext& context_;

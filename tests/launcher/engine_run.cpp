@@ -81,6 +81,7 @@ void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>
     config.tiers.faults = parse_faults(run.faults);
     std::unique_ptr<CacheTiers> tiers;
     Engine engine(context, checkpoint, Topology(run.num_ranks, run.num_ranks, group.rank()), group, config);
+    engine.calibrate();
     if (config.tiers.host_slots > 0) {
       const ModelShard shard = shard_of(checkpoint.config(), run.num_ranks, group.rank());
       tiers = std::make_unique<CacheTiers>(

@@ -17,23 +17,40 @@ using testing_support::run_engine;
 using testing_support::TemporaryDirectory;
 
 const std::filesystem::path kModel = std::filesystem::path(LOCKSTEP_SOURCE_DIR) / "tests/goldens/models/llama_llama3";
-constexpr int64_t kPage = 8;
 
-// Requests over six prefixes of six pages, in turn; every third one samples with penalties.
-std::vector<EngineJob> shared_prefix_jobs() {
+/// What the answers depend on.
+struct Numerics {
+  KvFormat format = KvFormat::kFull;
+  bool is_sparse = false;
+
+  int64_t page_tokens() const { return format == KvFormat::kFull ? 8 : 16; }
+  void set(EngineConfig& config) const {
+    config.format = format;
+    config.page_tokens = page_tokens();
+    if (is_sparse) {
+      config.sparse = SparseRule{
+          .ratio = 0.3, .dense_below = 0, .dense_layers = 0, .sink_pages = 0, .recent_pages = 0, .least_pages = 1};
+    }
+  }
+};
+
+// Requests over six prefixes of whole pages, in turn; every third one samples with penalties.
+std::vector<EngineJob> shared_prefix_jobs(const Numerics& numerics = {}) {
+  const int32_t growth = numerics.format == KvFormat::kFull ? 1 : 3;  // pages are larger: there must be preemption
   std::vector<EngineJob> jobs;
   for (int32_t i = 0; i < 24; ++i) {
     EngineJob job;
     const int32_t prefix = i % 6;
-    for (int32_t t = 0; t < 6 * kPage; ++t) job.prompt.emplace_back(1 + (prefix * 37 + t * 11) % 100);
+    for (int32_t t = 0; t < 48; ++t) job.prompt.emplace_back(1 + (prefix * 37 + t * 11) % 100);
     for (int32_t t = 0; t < 5 + i % 4; ++t) job.prompt.emplace_back(1 + (i * 13 + t * 7) % 100);
-    job.num_new_tokens = 18 + i % 13;
+    job.num_new_tokens = 18 + i % 13 * growth;
     if (i % 3 == 0) {
       job.sampling.temperature = 0.9;
       job.sampling.seed = static_cast<uint64_t>(i);
       job.sampling.frequency_penalty = 0.5;
     }
     if (i % 8 == 5) job.sampling.prompt_logprobs = 0;
+    if (i % 8 == 2) job.sampling.logprobs = 0;
     jobs.push_back(std::move(job));
   }
   return jobs;
@@ -44,15 +61,13 @@ constexpr std::array kAllTiers = {Tiers::kNoSharing, Tiers::kDevice, Tiers::kHos
                                   Tiers::kDisk,      Tiers::kWarm,   Tiers::kWarmByOtherRanks};
 
 EngineRun run_of(Tiers tiers, int32_t num_ranks, const std::string& policy, ScheduleOrder order,
-                 const std::filesystem::path& directory) {
+                 const std::filesystem::path& directory, const Numerics& numerics = {}) {
   EngineRun run{.num_ranks = num_ranks};
   EngineConfig& config = run.config;
-  config = {.max_sequence = 128,
-            .max_step_tokens = 4 * kPage,
-            .max_sequences = 6,
-            .prefill_chunk = 0,
-            .page_tokens = kPage,
-            .num_slots = 26};
+  config = {.max_sequence = 128, .max_step_tokens = 32, .max_sequences = 6, .num_slots = 26};
+  numerics.set(config);
+  const bool is_split = KvLayout{.format = numerics.format}.splits_first_page();
+  if (numerics.format != KvFormat::kFull) config.num_slots = is_split ? 17 : 13;
   config.share_prefixes = tiers != Tiers::kNoSharing;
   config.policy = policy;
   config.order = order;
@@ -81,6 +96,10 @@ void expect_same(const std::vector<EngineOutcome>& outcomes, const std::vector<E
   ASSERT_EQ(outcomes.size(), expected.size());
   for (size_t i = 0; i < outcomes.size(); ++i) {
     EXPECT_EQ(outcomes[i].tokens, expected[i].tokens) << "request " << i;
+    ASSERT_EQ(outcomes[i].scores.size(), expected[i].scores.size()) << "request " << i;
+    for (size_t t = 0; t < outcomes[i].scores.size(); ++t) {
+      ASSERT_EQ(outcomes[i].scores[t].logprob, expected[i].scores[t].logprob) << i << " at token " << t;
+    }
     ASSERT_EQ(outcomes[i].prompt_scores.size(), expected[i].prompt_scores.size()) << "request " << i;
     for (size_t p = 0; p < outcomes[i].prompt_scores.size(); ++p) {
       ASSERT_EQ(outcomes[i].prompt_scores[p].logprob, expected[i].prompt_scores[p].logprob) << i << " at " << p;
@@ -88,43 +107,47 @@ void expect_same(const std::vector<EngineOutcome>& outcomes, const std::vector<E
   }
 }
 
-std::vector<EngineOutcome> expected_outcomes() {
-  EngineRun run{.num_ranks = 1};
-  run.config = {.max_sequence = 128,
-                .max_step_tokens = 256,
-                .max_sequences = 1,
-                .prefill_chunk = 0,
-                .page_tokens = kPage,
-                .num_slots = 64};
+std::vector<EngineOutcome> expected_outcomes(const Numerics& numerics = {}, int32_t num_ranks = 1) {
+  EngineRun run{.num_ranks = num_ranks};
+  run.config = {.max_sequence = 128, .max_step_tokens = 256, .max_sequences = 1, .num_slots = 64};
+  numerics.set(run.config);
   run.config.share_prefixes = false;
-  run_engine(kModel, shared_prefix_jobs(), run);
+  run_engine(kModel, shared_prefix_jobs(numerics), run);
   return run.outcomes;
 }
 
-class EngineTiers : public testing::TestWithParam<const char*> {};
+struct Case {
+  const char* policy;
+  Numerics numerics;
+};
+
+class EngineTiers : public testing::TestWithParam<Case> {};
 
 TEST_P(EngineTiers, EveryCombinationGivesTheSameTokens) {
-  const std::vector<EngineJob> jobs = shared_prefix_jobs();
-  const std::vector<EngineOutcome> expected = expected_outcomes();
+  const auto [policy, numerics] = GetParam();
+  const std::vector<EngineJob> jobs = shared_prefix_jobs(numerics);
   std::map<Tiers, Totals> totals;
   for (const int32_t num_ranks : {1, 2, 4}) {
+    // The model has two KV heads. Where ranks share one, each chooses pages for its own query heads.
+    const std::vector<EngineOutcome> expected =
+        expected_outcomes(numerics, numerics.is_sparse && num_ranks == 4 ? num_ranks : 1);
     const TemporaryDirectory directory;
     // Stores of a job with as many ranks, and of one with other ranks.
     const std::filesystem::path own = directory.path() / "own", other = directory.path() / "other";
-    EngineRun first = run_of(Tiers::kDisk, num_ranks, GetParam(), ScheduleOrder::kReuse, own);
+    EngineRun first = run_of(Tiers::kDisk, num_ranks, policy, ScheduleOrder::kReuse, own, numerics);
     run_engine(kModel, jobs, first);
     EngineRun foreign =
-        run_of(Tiers::kDisk, num_ranks == 4 ? 1 : 2 * num_ranks, GetParam(), ScheduleOrder::kInput, other);
+        run_of(Tiers::kDisk, num_ranks == 4 ? 1 : 2 * num_ranks, policy, ScheduleOrder::kInput, other, numerics);
     run_engine(kModel, jobs, foreign);
     for (const ScheduleOrder order : {ScheduleOrder::kInput, ScheduleOrder::kReuse}) {
       for (const Tiers tiers : kAllTiers) {
-        SCOPED_TRACE(fmt::format("{} ranks, {}, order {}, tiers {}", num_ranks, GetParam(), static_cast<int>(order),
+        SCOPED_TRACE(fmt::format("{} ranks, {}, order {}, tiers {}", num_ranks, policy, static_cast<int>(order),
                                  static_cast<int>(tiers)));
         const std::filesystem::path store = tiers == Tiers::kDisk
                                                 ? directory.path() / fmt::format("{}", static_cast<int>(order))
                                             : tiers == Tiers::kWarm ? own
                                                                     : other;
-        EngineRun run = run_of(tiers, num_ranks, GetParam(), order, store);
+        EngineRun run = run_of(tiers, num_ranks, policy, order, store, numerics);
         run_engine(kModel, jobs, run);
         expect_same(run.outcomes, expected);
         totals[tiers].add(run);
@@ -146,8 +169,42 @@ TEST_P(EngineTiers, EveryCombinationGivesTheSameTokens) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Policies, EngineTiers, testing::Values("lru", "lfu", "fifo", "adaptive", "compressed"),
-                         [](const auto& policy) { return std::string(policy.param); });
+std::string name_of_case(const testing::TestParamInfo<Case>& info) {
+  const Numerics& numerics = info.param.numerics;
+  return std::string(info.param.policy) +
+         (numerics.format == KvFormat::kFull ? "" : "_" + std::string(name_of(numerics.format))) +
+         (numerics.is_sparse ? "_sparse" : "");
+}
+
+INSTANTIATE_TEST_SUITE_P(Policies, EngineTiers,
+                         testing::Values(Case{"lru", {}}, Case{"lfu", {}}, Case{"fifo", {}}, Case{"adaptive", {}},
+                                         Case{"compressed", {}}),
+                         name_of_case);
+INSTANTIATE_TEST_SUITE_P(Formats, EngineTiers,
+                         testing::Values(Case{"adaptive", {KvFormat::kKv8}}, Case{"lru", {KvFormat::kKv4}},
+                                         Case{"adaptive", {KvFormat::kKv4}}, Case{"adaptive", {KvFormat::kK8v4}},
+                                         Case{"adaptive", {KvFormat::kFull, true}},
+                                         Case{"adaptive", {KvFormat::kKv4, true}}),
+                         name_of_case);
+
+// What would be equal anyway proves nothing.
+TEST(EngineFormats, EachGivesScoresOfItsOwn) {
+  std::vector<std::vector<EngineOutcome>> all;
+  for (const Numerics& numerics : {Numerics{}, Numerics{KvFormat::kKv8}, Numerics{KvFormat::kK8v4},
+                                   Numerics{KvFormat::kKv4}, Numerics{KvFormat::kFull, true}}) {
+    all.push_back(expected_outcomes(numerics));
+  }
+  const auto late_scores = [](const std::vector<EngineOutcome>& outcomes) {
+    std::vector<double> scores;
+    for (const EngineOutcome& one : outcomes) {
+      if (!one.scores.empty()) scores.push_back(one.scores[12].logprob);
+    }
+    return scores;
+  };
+  for (size_t i = 1; i < all.size(); ++i) {
+    for (size_t j = 0; j < i; ++j) EXPECT_NE(late_scores(all[i]), late_scores(all[j])) << i << " and " << j;
+  }
+}
 
 // Whatever breaks on one rank, all ranks compute the page again.
 TEST(EngineTierFaults, EveryKindOfFaultOnOneRankIsOutlived) {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "kernels/cpu/attention/blocks.h"
-#include "kernels/cpu/attention/scratch.h"
+#include "kernels/cpu/attention/coded_page.h"
 
 namespace lockstep::cpu {
 namespace {
@@ -19,13 +19,13 @@ class TileWalk {
   using Query = typename Method::Query;
 
  public:
-  explicit TileWalk(const AttentionTile& tile)
+  TileWalk(const AttentionTile& tile, const Scratch& at)
       : tile_(tile),
+        coded_(tile, at),
         num_queries_(tile.num_tokens * tile.group),
         num_pairs_((tile.head_dim + 1) / 2),
         padded_dim_(round_to_vectors(tile.head_dim)),
         padded_tokens_(round_to_vectors(tile.page_tokens)) {
-    const Scratch at(num_queries_, tile.head_dim, tile.page_tokens);
     queries_ = reinterpret_cast<Query*>(tile.scratch + at.queries);
     scores_ = reinterpret_cast<float*>(tile.scratch + at.scores);
     sums_ = reinterpret_cast<float*>(tile.scratch + at.sums);
@@ -42,7 +42,14 @@ class TileWalk {
     for (int64_t i = 0; i < num_queries_; ++i) maxima_[i] = -__builtin_inff();
     const int64_t first_page = visible(0).first / tile_.page_tokens;
     const int64_t last_page = (visible(tile_.num_tokens - 1).last - 1) / tile_.page_tokens;
-    for (int64_t page = first_page; page <= last_page; ++page) attend_page(page);
+    if (tile_.selected != nullptr) {
+      for (int64_t i = 0; i < tile_.num_selected; ++i) {
+        if (tile_.selected[i] < first_page) continue;
+        attend_page(tile_.selected[i], i + 1 < tile_.num_selected ? tile_.selected[i + 1] : last_page, last_page);
+      }
+    } else {
+      for (int64_t page = first_page; page <= last_page; ++page) attend_page(page, page + 1, last_page);
+    }
     switch (tile_.out_dtype) {
       case DType::kF32: return write_out(static_cast<float*>(tile_.out));
       case DType::kF16: return write_out(static_cast<Half*>(tile_.out));
@@ -76,12 +83,49 @@ class TileWalk {
         for (int64_t j = 0; j < num_pairs_; ++j) {
           out[j * num_queries_] = Method::pack(q[2 * j], 2 * j + 1 < tile_.head_dim ? q[2 * j + 1] : 0.0F);
         }
+        if (tile_.coded.base != nullptr) coded_.pack_query(t * tile_.group + g, q);
       }
     }
   }
 
-  void attend_page(int64_t page) {
-    const std::byte* start = tile_.pages + tile_.slots[page] * tile_.page_bytes;
+  /// `next`: the page after this one, to fetch ahead.
+  void attend_page(int64_t page, int64_t next, int64_t own_page) {
+    const bool coded = tile_.coded.base != nullptr;
+    if (coded && page < own_page) return attend_coded(page, next < own_page ? next : page);
+    attend_full(page, tile_.pages + (coded ? tile_.open_slot : tile_.slots[page]) * tile_.page_bytes);
+  }
+
+  const std::byte* key_slot_of(int64_t page) const {
+    const int64_t entry = page + (tile_.coded.splits_first && page > 0 ? 1 : 0);
+    return tile_.coded.base + tile_.slots[entry] * tile_.coded.page_bytes;
+  }
+
+  /// A page before the one of all queries; of a window, the later tokens may not see it.
+  void attend_coded(int64_t page, int64_t next) {
+    const CodedPages& pages = tile_.coded;
+    const bool first = page == 0 && pages.splits_first;
+    const std::byte* key_slot = key_slot_of(page);
+    const std::byte* value_slot = first ? pages.base + tile_.slots[1] * pages.page_bytes : key_slot;
+    const CodedBlock& keys = first ? pages.first_keys : pages.keys;
+    const CodedBlock& values = first ? pages.first_values : pages.values;
+    int64_t num_tokens = tile_.num_tokens;
+    while (visible_in(page, num_tokens - 1).first >= tile_.page_tokens) --num_tokens;
+    const int64_t num_queries = num_tokens * tile_.group;
+    const bool more = next != page;
+    coded_.score(key_slot, keys, num_queries, scores_, padded_tokens_,
+                 {key_slot_of(next) + pages.keys.block, more ? pages.keys.bytes : 0});
+    coded_.begin_values(value_slot, values);
+    for (int64_t query = 0; query < num_queries; ++query) {
+      const Range range = visible_in(page, query / tile_.group);
+      soften(query, range);
+      coded_.pack_weights(query, values, scores_ + query * padded_tokens_, range.first / Vec::kWidth * Vec::kWidth,
+                          round_to_vectors(range.last));
+    }
+    coded_.weigh(value_slot, values, num_queries, sums_, padded_dim_,
+                 {key_slot_of(next) + pages.values.block, more ? pages.values.bytes : 0});
+  }
+
+  void attend_full(int64_t page, const std::byte* start) {
     const Range earliest = visible_in(page, 0), latest = visible_in(page, tile_.num_tokens - 1);
     const Range any = {earliest.first, latest.last};     // seen by some query
     const Range common = {latest.first, earliest.last};  // seen by every query, if not empty
@@ -124,25 +168,31 @@ class TileWalk {
       Vec::store(row + i, x);
       highest = Vec::max(x, highest);
     }
-    const float maximum = max_lanes(highest);
+    // A NaN among them makes every probability, and so the output, NaN whichever it is taken for.
+    const float maximum = Bytes::highest(highest);
     // All scores -inf so far: subtract 0, so that probabilities are 0 rather than NaN.
     const Vec::F base = Vec::set1(maximum == -__builtin_inff() ? 0.0F : maximum);
-    const Vec::F rescale = exp(Vec::sub(Vec::set1(maxima_[query]), base));
     float* totals = totals_ + query * Vec::kWidth;
-    Vec::F total = Vec::mul(Vec::load(totals), rescale);
+    if (maximum != maxima_[query]) raise_maximum(query, maximum, base);
+    Vec::F total = Vec::load(totals);
     for (int64_t i = begin; i < end; i += Vec::kWidth) {
       const Vec::F p = exp(Vec::sub(Vec::load(row + i), base));
       Vec::store(row + i, p);
       total = Vec::add(total, p);
     }
     Vec::store(totals, total);
-    if (maximum != maxima_[query]) {
-      float* sums = sums_ + query * padded_dim_;
-      for (int64_t i = 0; i < padded_dim_; i += Vec::kWidth) {
-        Vec::store(sums + i, Vec::mul(Vec::load(sums + i), rescale));
-      }
-      maxima_[query] = maximum;
+  }
+
+  /// What a query has summed up so far becomes relative to a higher maximum.
+  void raise_maximum(int64_t query, float maximum, Vec::F base) {
+    const Vec::F rescale = exp(Vec::sub(Vec::set1(maxima_[query]), base));
+    float* totals = totals_ + query * Vec::kWidth;
+    Vec::store(totals, Vec::mul(Vec::load(totals), rescale));
+    float* sums = sums_ + query * padded_dim_;
+    for (int64_t i = 0; i < padded_dim_; i += Vec::kWidth) {
+      Vec::store(sums + i, Vec::mul(Vec::load(sums + i), rescale));
     }
+    maxima_[query] = maximum;
   }
 
   void weigh_values(const T* v, int64_t page, Range any, Range common) {
@@ -194,6 +244,7 @@ class TileWalk {
   }
 
   const AttentionTile& tile_;
+  CodedPage coded_;
   int64_t num_queries_, num_pairs_, padded_dim_, padded_tokens_;
   Query* queries_;
   float* scores_;
@@ -207,10 +258,11 @@ class TileWalk {
 /// `Bf16Method` multiplies BF16 pages.
 template <class Bf16Method>
 void attend(const AttentionTile& tile) {
+  const Scratch at(tile.num_tokens * tile.group, tile.head_dim, tile.page_tokens, tile.coded.base != nullptr);
   switch (tile.page_dtype) {
-    case DType::kF32: return TileWalk<FloatScores<float>>(tile).run();
-    case DType::kF16: return TileWalk<FloatScores<Half>>(tile).run();
-    case DType::kBF16: return TileWalk<Bf16Method>(tile).run();
+    case DType::kF32: return TileWalk<FloatScores<float>>(tile, at).run();
+    case DType::kF16: return TileWalk<FloatScores<Half>>(tile, at).run();
+    case DType::kBF16: return TileWalk<Bf16Method>(tile, at).run();
     case DType::kI32: break;
   }
   throw_not_floating(tile.page_dtype);

@@ -13,6 +13,24 @@
 
 namespace lockstep::cpu {
 
+/// A coded K or V block: where it lies in its slot and where its parts lie in it (kernels/kv_codes.h).
+struct CodedBlock {
+  int64_t block = 0;  // bytes from the start of the slot
+  int64_t bytes = 0;
+  int64_t bits = 0;
+  int64_t scales = 0;   // bytes from the start of the block
+  int64_t offsets = 0;  // keys: offsets; values of 4 bits: lows
+};
+
+/// Sealed pages of a coded layout.
+struct CodedPages {
+  const std::byte* base = nullptr;  // null: pages are not coded
+  int64_t page_bytes = 0;
+  CodedBlock keys, values;
+  bool splits_first = false;  // page 0: keys in slots[0], values in slots[1], as these two say; page p: slots[p + 1]
+  CodedBlock first_keys, first_values;
+};
+
 struct AttentionTile {
   // Queries [num_tokens][group][head_dim]; the first token stands at first_position.
   const float* q = nullptr;
@@ -22,15 +40,20 @@ struct AttentionTile {
   int64_t group = 0;
   int64_t head_dim = 0;
 
-  // Pages: page p of the sequence starts at pages + slots[p] * page_bytes.
+  // Pages of page_dtype: page p of the sequence starts at pages + slots[p] * page_bytes. With coded pages, only the
+  // one that all tokens of the tile stand in, at pages + open_slot * page_bytes; the others are coded.
   const std::byte* pages = nullptr;
   const int32_t* slots = nullptr;
+  CodedPages coded;
+  int64_t open_slot = 0;
   int64_t page_bytes = 0, page_tokens = 0;
   int64_t k_block = 0, v_block = 0;  // bytes from the start of a page
   DType page_dtype = DType::kF32;
 
   float scale = 1.0F;
-  int64_t window = 0;  // 0 = all
+  int64_t window = 0;                 // 0 = all
+  const int32_t* selected = nullptr;  // pages to walk, ascending; null: all. For tiles of one token
+  int64_t num_selected = 0;
 
   void* out = nullptr;  // [num_tokens][group][head_dim]
   int64_t out_token_stride = 0;
@@ -45,6 +68,6 @@ using AttentionTileFn = void(const AttentionTile&);
 AttentionTileFn attend_scalar, attend_avx2, attend_avx512, attend_avx512_bf16;
 
 /// Enough for every level.
-int64_t attention_scratch_bytes(int64_t num_queries, int64_t head_dim, int64_t page_tokens);
+int64_t attention_scratch_bytes(int64_t num_queries, int64_t head_dim, int64_t page_tokens, bool coded);
 
 }  // namespace lockstep::cpu

@@ -1,4 +1,4 @@
-// What all attention kernels are given, and how they find a query's row, keys and pages in it.
+// What all attention kernels are given, and how they find a query's row and keys in it.
 #pragma once
 
 #include "kernels/cuda/element.cuh"
@@ -8,6 +8,16 @@
 #include <cstdint>
 
 namespace lockstep::cuda {
+
+/// Of coded formats: where the open pages lie, in the model's dtype, and what sealed ones hold.
+struct CodedArguments {
+  int32_t k_bits, v_bits;  // of sealed pages; 0: the format is not coded
+  int32_t dims;            // of codes: head_dim rounded up to 8
+  bool splits_first_page;
+  const int32_t *open_begin, *open_slots;
+  const std::byte* open_base;  // the layer's K block of head 0 in open slot 0
+  int64_t open_page_bytes, open_head_bytes, open_v_offset;
+};
 
 /// Passed to kernels by value. Lengths are read from device memory, so a recorded launch serves later batches too.
 struct AttentionArguments {
@@ -24,18 +34,26 @@ struct AttentionArguments {
   int32_t page_tokens, num_kv_heads, group, head_dim;
   int32_t window;
   float scale_log2;  // of the softmax's exponents to base 2
+  CodedArguments coded;
+  // Of a PageSelection; counts is null without one.
+  const int32_t *selected_pages, *selected_counts;
+  int64_t selected_capacity;
 };
 
 struct RowBounds {
   int32_t token_begin, num_tokens, first_position;
   const int32_t* slots;
+  const int32_t* open_slots;  // of the row's first page (coded formats): open_slots[p] is page p's
   bool is_padding;
 };
 
 __device__ inline RowBounds bounds_of_row(const AttentionArguments& args, int32_t row) {
-  const int32_t begin = args.token_begin[row], pages = args.page_begin[row];
-  return {begin, args.token_begin[row + 1] - begin, args.first_position[row], args.slots + pages,
-          args.page_begin[row + 1] == pages};
+  const int32_t begin = args.token_begin[row], pages = args.page_begin[row], position = args.first_position[row];
+  const int32_t* const open = args.coded.k_bits == 0
+                                  ? nullptr
+                                  : args.coded.open_slots + (args.coded.open_begin[row] - position / args.page_tokens);
+  return {begin, args.token_begin[row + 1] - begin, position, args.slots + pages,
+          open,  args.page_begin[row + 1] == pages};
 }
 
 /// The first position that a query at `position` sees.

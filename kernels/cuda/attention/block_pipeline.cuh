@@ -7,6 +7,7 @@
 
 #include "kernels/cuda/attention/arguments.cuh"
 #include "kernels/cuda/attention/numerics.cuh"
+#include "kernels/cuda/attention/walk.cuh"
 
 namespace lockstep::cuda {
 
@@ -21,7 +22,7 @@ struct StageLayout {
 /// Which 16-byte group of a K row holds tokens 4 `group` and the three after it.
 __device__ inline constexpr int k_group_place(int group, int pair) { return group ^ (2 * (pair & 3)); }
 
-/// One row's K and V of one KV head, block by block. All threads of the CTA call alike.
+/// One row's K and V of one KV head along a walk, block by block. All threads of the CTA call alike.
 /// Memory: each key and value below `end` once, 16 bytes a copy; V rows from `end` on become zeros, as garbage times a
 /// probability of 0 may be NaN. K there may be anything.
 template <int kDim>
@@ -30,10 +31,11 @@ class BlockPipeline {
   using Layout = StageLayout<kDim>;
 
   /// Starts the first blocks of [first, last]. `end`: positions that hold keys, and have pages.
-  __device__ BlockPipeline(const AttentionArguments& args, const RowBounds& row, int kv_head, int end, int first,
-                           int last, std::byte* stages, int num_stages)
+  __device__ BlockPipeline(const AttentionArguments& args, const RowBounds& row, int kv_head, const Walk& walk, int end,
+                           int first, int last, std::byte* stages, int num_stages)
       : args_(args),
         slots_(row.slots),
+        walk_(walk),
         head_(args.base + kv_head * args.head_bytes),
         end_(end),
         next_(first),
@@ -75,7 +77,7 @@ class BlockPipeline {
   __device__ Place place_of(int position) const {
     if (position >= end_) return {0, 0};
     const int32_t page = position / args_.page_tokens;
-    return {slots_[page], position - page * args_.page_tokens};
+    return {slots_[walk_.page_at(page)], position - page * args_.page_tokens};
   }
   __device__ int k_position() const { return next_ * kBlockTokens + static_cast<int>(threadIdx.x) % 16 / 4 * 16; }
   __device__ int v_position() const { return next_ * kBlockTokens + static_cast<int>(threadIdx.x) / 32 * 16; }
@@ -129,6 +131,7 @@ class BlockPipeline {
 
   const AttentionArguments& args_;
   const int32_t* slots_;
+  Walk walk_;
   const std::byte* head_;
   int32_t end_, next_, last_;
   std::byte* stages_;

@@ -2,6 +2,8 @@
 // walks one span of keys (split) or all of them; the results of split spans are folded by a second kernel. Its four
 // warps share a block: scores by keys, values by dimensions, the weights between them through shared memory.
 //
+// Sealed pages take the same way from shared memory on; a list of pages (PageSelection) is a shorter walk.
+//
 // Memory: keys and values once for each 16 query heads of a KV head, three blocks on their way at a time; split adds
 // 8 + 4 · head_dim bytes a query head and span of 512, written and read. FLOPs: 4 · head_dim a query head and key, that
 // is (query heads / KV heads) FLOP a byte: bound by memory.
@@ -10,6 +12,7 @@
 #include "kernels/cuda/attention/fold.h"
 #include "kernels/cuda/attention/fragments.cuh"
 #include "kernels/cuda/attention/launch.h"
+#include "kernels/cuda/attention/sealed_pipeline.cuh"
 #include "kernels/cuda/attention/shared_limit.h"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/state.h"
@@ -128,18 +131,20 @@ __device__ __forceinline__ void add_block(DecodeState<kDim>& state, const float 
 }
 
 /// Shared memory: stages, exchange. Grid: rows; KV heads × tiles of query heads; spans, or 1 for all of them.
-template <class T, int kDim>
+template <class T, int kDim, bool kSealed>
 __global__ void __launch_bounds__(kAttentionThreads, kDim > 128 ? 1 : 2)
     decode_kernel(AttentionArguments args, int num_stages, SpanResults split) {
-  const RowBounds row = bounds_of_row(args, static_cast<int>(blockIdx.x));
+  const int row_index = static_cast<int>(blockIdx.x);
+  const RowBounds row = bounds_of_row(args, row_index);
   if (row.num_tokens != 1) return;
   const int num_tiles = (args.group + kTileHeads - 1) / kTileHeads;
   const int kv_head = static_cast<int>(blockIdx.y) / num_tiles;
   const int tile_head = static_cast<int>(blockIdx.y) % num_tiles * kTileHeads;  // of the group
-  const int position = row.first_position, from = first_key(args, position);
+  const Walk walk = walk_of_single(args, row, row_index, kv_head);
+  const int position = walk.position, from = walk.from;
   const bool is_split = split.o != nullptr;
   const int span = static_cast<int>(blockIdx.z);
-  int first = from / kBlockTokens, last = row.is_padding ? -1 : position / kBlockTokens;
+  int first = from / kBlockTokens, last = position < 0 ? -1 : position / kBlockTokens;
   if (is_split) {
     first = max(first, span * kSpanBlocks);
     last = min(last, span * kSpanBlocks + kSpanBlocks - 1);
@@ -148,7 +153,14 @@ __global__ void __launch_bounds__(kAttentionThreads, kDim > 128 ? 1 : 2)
 
   std::byte* const shared = dynamic_shared<std::byte>();
   Exchange& exchange = *reinterpret_cast<Exchange*>(shared + num_stages * StageLayout<kDim>::kBytes);
-  BlockPipeline<kDim> pipeline(args, row, kv_head, row.is_padding ? 0 : position + 1, first, last, shared, num_stages);
+  auto pipeline = [&] {
+    if constexpr (kSealed) {
+      return SealedPipeline<T, kDim>(args, row, kv_head, walk, position / args.page_tokens, position + 1, first, last,
+                                     shared);
+    } else {
+      return BlockPipeline<kDim>(args, row, kv_head, walk, position + 1, first, last, shared, num_stages);
+    }
+  }();
   const int lane = lane_of_thread();
   const auto head_of = [&](int r) { return kv_head * args.group + min(tile_head + lane / 4 + 8 * r, args.group - 1); };
   const auto query_address = [&](int r) {
@@ -198,28 +210,28 @@ __global__ void __launch_bounds__(kAttentionThreads, kDim > 128 ? 1 : 2)
   }
 }
 
-template <class T, int kDim>
+template <class T, int kDim, bool kSealed>
 void launch_decode(const OpContext& context, const AttentionArguments& args, int64_t max_end) {
   const int64_t num_tiles = (args.group + kTileHeads - 1) / kTileHeads;
   const DecodePlan plan = plan_decode(context, args, args.num_kv_heads * num_tiles, max_end);
   const int64_t limit = shared_limit(context);
-  int num_stages = 3;
+  int num_stages = kSealed ? 1 : 3;
   const auto bytes_of = [&] { return num_stages * StageLayout<kDim>::kBytes + static_cast<int64_t>(sizeof(Exchange)); };
   while (num_stages > 1 && bytes_of() > limit) --num_stages;
   const dim3 grid(static_cast<unsigned>(args.num_rows), static_cast<unsigned>(args.num_kv_heads * num_tiles),
                   static_cast<unsigned>(plan.num_grid_spans));
-  allow_shared(decode_kernel<T, kDim>, bytes_of());
-  launch(context, grid, kAttentionThreads, bytes_of(), decode_kernel<T, kDim>, args, num_stages, plan.split);
+  allow_shared(decode_kernel<T, kDim, kSealed>, bytes_of());
+  launch(context, grid, kAttentionThreads, bytes_of(), decode_kernel<T, kDim, kSealed>, args, num_stages, plan.split);
   if (plan.split.o != nullptr) fold_spans(context, args, plan.split);
 }
 
-template <class T>
+template <class T, bool kSealed>
 void launch_decode(const OpContext& context, const AttentionArguments& args, int64_t max_end) {
   switch (args.head_dim) {
-    case 64: return launch_decode<T, 64>(context, args, max_end);
-    case 96: return launch_decode<T, 96>(context, args, max_end);
-    case 128: return launch_decode<T, 128>(context, args, max_end);
-    case 256: return launch_decode<T, 256>(context, args, max_end);
+    case 64: return launch_decode<T, 64, kSealed>(context, args, max_end);
+    case 96: return launch_decode<T, 96, kSealed>(context, args, max_end);
+    case 128: return launch_decode<T, 128, kSealed>(context, args, max_end);
+    case 256: return launch_decode<T, 256, kSealed>(context, args, max_end);
     default: LS_THROW(ShapeError, "paged_attention: no tensor-core kernel for heads of {}", args.head_dim);
   }
 }

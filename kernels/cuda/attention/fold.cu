@@ -1,6 +1,7 @@
 #include "kernels/cuda/attention/arguments.cuh"
 #include "kernels/cuda/attention/fold.h"
 #include "kernels/cuda/attention/numerics.cuh"
+#include "kernels/cuda/attention/walk.cuh"
 #include "kernels/cuda/launch.cuh"
 #include "kernels/cuda/state.h"
 
@@ -14,8 +15,9 @@ namespace {
 __global__ void __launch_bounds__(kAttentionThreads) fold_kernel(AttentionArguments args, SpanResults spans) {
   const RowBounds row = bounds_of_row(args, static_cast<int>(blockIdx.x));
   if (row.num_tokens != 1) return;
-  const int head = static_cast<int>(blockIdx.y), position = row.first_position;
-  const int first = first_key(args, position) / kSpanTokens, last = row.is_padding ? -1 : position / kSpanTokens;
+  const int head = static_cast<int>(blockIdx.y);
+  const Walk walk = walk_of_single(args, row, static_cast<int>(blockIdx.x), head / args.group);
+  const int first = walk.from / kSpanTokens, last = walk.position < 0 ? -1 : walk.position / kSpanTokens;
   for (int dim = static_cast<int>(threadIdx.x); dim < args.head_dim; dim += kAttentionThreads) {
     float highest = kHidden, sum = 0.0F, o = 0.0F;
     for (int span = first; span <= last; ++span) {

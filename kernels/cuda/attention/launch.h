@@ -20,7 +20,12 @@ AttentionLaunch prefill_attention_f16;
 /// (kernels/cuda/attention/fold.h), so recorded launches serve all batches within these.
 AttentionLaunch decode_attention_bf16;
 AttentionLaunch decode_attention_f16;
-/// All rows, all pages, which hold elements of `page_dtype`.
+/// The same of pages of coded formats.
+AttentionLaunch sealed_prefill_attention_bf16;
+AttentionLaunch sealed_prefill_attention_f16;
+AttentionLaunch sealed_decode_attention_bf16;
+AttentionLaunch sealed_decode_attention_f16;
+/// All rows, all pages, which hold elements of `page_dtype` (of coded formats: the open ones).
 void generic_attention(const OpContext& context, const AttentionArguments& args, DType page_dtype);
 
 }  // namespace lockstep::cuda

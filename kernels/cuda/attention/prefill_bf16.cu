@@ -3,7 +3,7 @@
 namespace lockstep::cuda {
 
 void prefill_attention_bf16(const OpContext& context, const AttentionArguments& args, int64_t max_end) {
-  launch_prefill<__nv_bfloat16>(context, args, max_end);
+  launch_prefill<__nv_bfloat16, false>(context, args, max_end);
 }
 
 }  // namespace lockstep::cuda

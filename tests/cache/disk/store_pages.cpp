@@ -50,8 +50,8 @@ PageBytes make_page(const DiskStoreOptions& options, Hash128 key) {
   std::memset(page.heads.data(), 0, page.heads.span().size());
   for (int64_t head = 0; head < options.heads.count; ++head) {
     for (int64_t layer = 0; layer < shape.num_layers; ++layer) {
-      const auto begin = static_cast<size_t>(head * shape.aligned_payload_bytes() + layer * shape.layer_bytes);
-      const auto bytes = page.heads.span().subspan(begin, static_cast<size_t>(shape.layer_bytes));
+      const auto begin = static_cast<size_t>(head * shape.aligned_payload_bytes() + shape.blocks().offset_of(layer));
+      const auto bytes = page.heads.span().subspan(begin, static_cast<size_t>(shape.blocks().bytes_of(layer)));
       for (size_t i = 0; i < bytes.size(); ++i)
         bytes[i] = byte_of(key, options.heads.first + head, layer, static_cast<int64_t>(i));
       page.layer_crcs[static_cast<size_t>(head * shape.num_layers + layer)] = crc32c(bytes);

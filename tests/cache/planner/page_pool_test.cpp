@@ -34,7 +34,7 @@ TEST(PagePool, OpsAreWhatARankNeedsToFollow) {
     EXPECT_EQ(table.digest(), pool.digest());
     EXPECT_EQ(table.num_used(), pool.num_used());
   };
-  const PlacedPage first = *pool.allocate();
+  PlacedPage first = *pool.allocate();
   follow();
   pool.seal(first);
   const PlacedPage second = *pool.allocate();

@@ -22,7 +22,7 @@ TEST(HostPool, HeadsAreAlignedAndApart) {
         const auto block = pool.block(SlotId(slot), head, 0);
         EXPECT_EQ(reinterpret_cast<uintptr_t>(block.data()) % HostPool::kAlignment, 0U);
         EXPECT_EQ(block.data(), first + slot * pool.slot_bytes() + head * pool.head_stride());
-        EXPECT_EQ(static_cast<int64_t>(block.size()), layout.layer_bytes());
+        EXPECT_EQ(static_cast<int64_t>(block.size()), layout.layer_bytes(0));
         std::memset(pool.block(SlotId(slot), head, 6).data(), 0xff, block.size());  // for the sanitizer: it is there
       }
     }

@@ -25,8 +25,8 @@ bool MemoryPageFile::fits(std::span<const std::byte> heads, std::span<const uint
   const auto stride = static_cast<int64_t>(heads.size()) / layout_.num_kv_heads;
   for (int64_t head = 0; head < layout_.num_kv_heads; ++head) {
     for (int64_t layer = 0; layer < layout_.num_layers; ++layer) {
-      const auto block = heads.subspan(static_cast<size_t>(head * stride + layer * layout_.layer_bytes()),
-                                       static_cast<size_t>(layout_.layer_bytes()));
+      const auto block = heads.subspan(static_cast<size_t>(head * stride + layout_.layer_blocks().offset_of(layer)),
+                                       static_cast<size_t>(layout_.layer_bytes(layer)));
       if (crc32c(block) != crcs[static_cast<size_t>(head * layout_.num_layers + layer)]) return false;
     }
   }
@@ -85,7 +85,7 @@ Rig::Rig(Options rig_options)
     : options(std::move(rig_options)),
       stream(compute_stream(options)),
       context{.device = options.device, .stream = &stream},
-      device_pool(options.layout, options.device_slots, options.device),
+      device_pool(options.layout, options.device_slots, options.device, options.layout.is_coded() ? 1 : 0),
       host_pool(options.layout, options.host_slots, options.device),
       file(options.layout) {
   options.mover.faults = FaultPlan(parse_faults(options.faults), Rank(0));
@@ -102,7 +102,7 @@ void Rig::write_layer(SlotId slot, PageId page, int64_t layer) {
   const KvLayout& kv = options.layout;
   std::byte* const base = device_pool.pages().base + slot.value() * kv.page_bytes();
   const auto fill = [kv, page, layer](std::byte* to, int64_t head) {
-    for (int64_t at = 0; at < kv.layer_bytes(); ++at) to[at] = byte_of(page, head, layer, at);
+    for (int64_t at = 0; at < kv.layer_bytes(layer); ++at) to[at] = byte_of(page, head, layer, at);
   };
   for (int64_t head = 0; head < kv.num_kv_heads; ++head) {
     std::byte* const to = base + kv.k_block(head, layer);
@@ -110,9 +110,9 @@ void Rig::write_layer(SlotId slot, PageId page, int64_t layer) {
       stream.enqueue([=] { fill(to, head); });
       continue;
     }
-    const PinnedBuffer& source = sources.emplace_back(kv.layer_bytes(), options.device);
+    const PinnedBuffer& source = sources.emplace_back(kv.layer_bytes(layer), options.device);
     fill(source.as<std::byte>(), head);
-    copy_async(stream, to, source.data(), kv.layer_bytes());
+    copy_async(stream, to, source.data(), kv.layer_bytes(layer));
   }
 }
 
@@ -121,15 +121,15 @@ Rig::Check Rig::check_layer(SlotId slot, PageId page, int64_t layer) {
   const std::byte* const base = device_pool.pages().base + slot.value() * kv.page_bytes() + kv.k_block(0, layer);
   Check check{page, layer, nullptr, std::make_shared<bool>(false)};
   if (options.device.kind == DeviceKind::kCuda) {
-    check.found = std::make_shared<PinnedBuffer>(kv.num_kv_heads * kv.layer_bytes(), options.device);
-    copy_2d_async(stream, check.found->data(), kv.layer_bytes(), base, kv.head_bytes(), kv.layer_bytes(),
+    check.found = std::make_shared<PinnedBuffer>(kv.num_kv_heads * kv.layer_bytes(layer), options.device);
+    copy_2d_async(stream, check.found->data(), kv.layer_bytes(layer), base, kv.head_bytes(), kv.layer_bytes(layer),
                   kv.num_kv_heads);
     return check;
   }
   stream.enqueue([kv, base, check] {
     bool is_right = true;
     for (int64_t head = 0; head < kv.num_kv_heads; ++head) {
-      for (int64_t at = 0; at < kv.layer_bytes(); ++at) {
+      for (int64_t at = 0; at < kv.layer_bytes(check.layer); ++at) {
         is_right = is_right && base[head * kv.head_bytes() + at] == byte_of(check.page, head, check.layer, at);
       }
     }
@@ -142,8 +142,8 @@ bool Rig::is_right(const Check& check) const {
   if (!check.found) return *check.is_right;
   const KvLayout& kv = options.layout;
   for (int64_t head = 0; head < kv.num_kv_heads; ++head) {
-    for (int64_t at = 0; at < kv.layer_bytes(); ++at) {
-      const std::byte found = check.found->as<std::byte>()[head * kv.layer_bytes() + at];
+    for (int64_t at = 0; at < kv.layer_bytes(check.layer); ++at) {
+      const std::byte found = check.found->as<std::byte>()[head * kv.layer_bytes(check.layer) + at];
       if (found != byte_of(check.page, head, check.layer, at)) return false;
     }
   }

@@ -19,9 +19,13 @@
 
 namespace lockstep::test {
 
-/// Two KV heads of five layers, small enough that thousands of plans take seconds.
+/// Two KV heads of five layers of two sizes, small enough that thousands of plans take seconds.
 inline KvLayout small_layout() {
-  return {.page_tokens = 4, .num_kv_heads = 2, .num_layers = 5, .head_dim = 6, .dtype = DType::kF32};
+  KvLayout layout{.page_tokens = 16, .num_kv_heads = 2, .num_layers = 5, .head_dim = 8, .dtype = DType::kF32};
+  layout.format = KvFormat::kKv4;
+  layout.wide_keys.insert(1);
+  layout.wide_keys.insert(4);
+  return layout;
 }
 
 /// Byte `at` of (head, layer) of a page: differs between pages, heads, layers and bytes.

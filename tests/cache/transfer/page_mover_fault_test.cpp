@@ -89,6 +89,8 @@ TEST(PageMoverFault, AFlippedBitIsFoundOnTheWayUp) {
 
 TEST(PageMoverFault, EveryBitOfAHostSlotCounts) {
   KvLayout layout = small_layout();
+  layout.format = KvFormat::kFull;
+  layout.wide_keys = {};
   layout.num_kv_heads = layout.num_layers = 1;
   layout.page_tokens = layout.head_dim = 2;
   Rig rig({.layout = layout});

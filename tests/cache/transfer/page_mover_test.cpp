@@ -44,7 +44,7 @@ TEST(PageMover, HostSlotsHoldWhatTheDeviceHeldWithItsChecksums) {
   for (int64_t head = 0; head < kv.num_kv_heads; ++head) {
     for (int64_t layer = 0; layer < kv.num_layers; ++layer) {
       const auto block = rig.host_pool.block(SlotId(1), head, layer);
-      for (int64_t at = 0; at < kv.layer_bytes(); ++at) {
+      for (int64_t at = 0; at < kv.layer_bytes(layer); ++at) {
         ASSERT_EQ(block[static_cast<size_t>(at)], byte_of(kA, head, layer, at)) << head << " " << layer << " " << at;
       }
       EXPECT_EQ(rig.host_pool.crcs(SlotId(1))[static_cast<size_t>(head * kv.num_layers + layer)], crc32c(block));

@@ -52,6 +52,46 @@ TEST_F(OptionSetTest, CommandLineOverFileOverDefault) {
   EXPECT_TRUE(restart_);
 }
 
+TEST_F(OptionSetTest, APresetStandsBetweenWhatIsGivenAndTheDefault) {
+  options_.add_preset("model", "small", {{"cache.page_tokens", "16"}, {"share", "0.75"}});
+  options_.add_preset("model", "large", {{"cache.page_tokens", "128"}});
+  write_config("model = small\n[cache]\npage_tokens = 32\n");
+  parse({"--config", path_});
+  EXPECT_EQ(page_tokens_, 32);
+  EXPECT_EQ(share_, 0.75);
+  EXPECT_NE(options_.config_text().find("(model = small)\nshare = 0.75"), std::string::npos) << options_.config_text();
+}
+
+TEST(MemoryStrategy, SetsWhatIsNotGiven) {
+  EngineSettings settings;
+  OptionSet options("program", "what it does");
+  settings.add_to(options);
+  options.parse(std::vector<std::string>{"--model=m", "--schedule.memory_strategy=aggressive", "--cache.format=kv8"});
+  settings.validate();
+  EXPECT_EQ(settings.cache.format, "kv8");
+  EXPECT_EQ(settings.cache.host_tokens, -1);
+  EXPECT_EQ(settings.schedule.max_step_tokens, 256);
+  EXPECT_EQ(settings.attention.sparse_ratio, 0.25);
+}
+
+TEST(MemoryStrategy, QuantizationBitsChooseTheFormat) {
+  CacheSettings cache;
+  for (const auto& [bits, format] :
+       std::vector<std::pair<int64_t, std::string>>{{16, "full"}, {8, "kv8"}, {4, "kv4"}}) {
+    cache.quantization_bits = bits;
+    EXPECT_NO_THROW(cache.validate());
+    EXPECT_EQ(cache.format_of_bits(), format);
+  }
+  cache.quantization_bits = 5;
+  EXPECT_THROW(cache.validate(), ConfigError);
+  cache.quantization_bits = 8;
+  cache.format = "kv4";
+  EXPECT_THROW(cache.validate(), ConfigError);
+  cache.quantization_bits = 0;
+  cache.page_tokens = 24;
+  EXPECT_THROW(cache.validate(), ConfigError);
+}
+
 TEST_F(OptionSetTest, UnknownNamesAreErrorsThatNameSourceAndNearNames) {
   EXPECT_NE(message_of({"--modle", "x"}).find("'model'"), std::string::npos) << message_of({"--modle", "x"});
   EXPECT_NE(message_of({"--page_tokens", "8"}).find("'cache.page_tokens'"), std::string::npos);

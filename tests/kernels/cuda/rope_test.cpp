@@ -57,6 +57,7 @@ TEST(CudaRope, RotatesInPlace) {
 struct FusedCase {
   int64_t page_tokens, num_kv_heads, head_dim;
   DType dtype;
+  KvFormat format = KvFormat::kFull;
 };
 
 // rope, rope and write_kv one after another, on the device and (where the CPU multiplies and adds in one step) there.
@@ -66,8 +67,9 @@ TEST(CudaRope, FusedWithTheWriteEqualsSeparateSteps) {
   for (const FusedCase& c :
        {FusedCase{4, 2, 6, DType::kF32}, FusedCase{4, 1, 2, DType::kBF16}, FusedCase{16, 3, 8, DType::kF16},
         FusedCase{16, 1, 22, DType::kBF16}, FusedCase{16, 2, 20, DType::kBF16}, FusedCase{64, 2, 64, DType::kBF16},
-        FusedCase{16, 1, 128, DType::kBF16}, FusedCase{16, 2, 80, DType::kF32}}) {
-    const KvLayout layout{c.page_tokens, c.num_kv_heads, 2, c.head_dim, c.dtype};
+        FusedCase{16, 1, 128, DType::kBF16}, FusedCase{16, 2, 80, DType::kF32},
+        FusedCase{16, 2, 20, DType::kF16, KvFormat::kKv8}, FusedCase{64, 1, 64, DType::kBF16, KvFormat::kKv4}}) {
+    const KvLayout layout{c.page_tokens, c.num_kv_heads, 2, c.head_dim, c.dtype, c.format};
     const KvBatch batch(c.page_tokens);
     constexpr int64_t kHeads = 4;
     const int64_t k_end = kHeads + c.num_kv_heads, all = k_end + c.num_kv_heads;
@@ -78,7 +80,7 @@ TEST(CudaRope, FusedWithTheWriteEqualsSeparateSteps) {
       const TensorView k = qkv.slice(1, kHeads, k_end);
       rope(on, qkv.slice(1, 0, kHeads), positions, table);
       rope(on, k, positions, table);
-      write_kv(on, k, qkv.slice(1, k_end, all), rows, 1, {pool, layout});
+      write_kv(on, k, qkv.slice(1, k_end, all), rows, 1, KvBatch::pages(pool, layout));
     };
     const DeviceRows rows(context, batch);
     const RopeTable table = make_rope_table(context, config_of(c.head_dim), 100);
@@ -89,7 +91,8 @@ TEST(CudaRope, FusedWithTheWriteEqualsSeparateSteps) {
     const DeviceArray fused(context, DType::kF32, start), steps(context, DType::kF32, start);
     const TensorView qkv = fused.view(shape);
     rope_and_write_kv(context, qkv.slice(1, 0, kHeads), qkv.slice(1, kHeads, k_end), qkv.slice(1, k_end, all),
-                      rows.positions(), table, rows.view(), 1, {static_cast<std::byte*>(fused_pool.data()), layout});
+                      rows.positions(), table, rows.view(), 1,
+                      KvBatch::pages(static_cast<std::byte*>(fused_pool.data()), layout));
     separate(context, steps.view(shape), rows.positions(), table, rows.view(), static_cast<std::byte*>(pool.data()));
     EXPECT_EQ(fused_pool.download(), pool.download()) << "head size " << c.head_dim;
     std::vector<float> rotated = fused.floats(), expected = steps.floats();

@@ -7,24 +7,28 @@ namespace {
 struct WriteCase {
   int64_t page_tokens, num_kv_heads, head_dim;
   DType dtype;
+  KvFormat format = KvFormat::kFull;
 };
 
-// Every byte of the pool, pads and neighbouring layers among them, is what the CPU's body leaves there.
+// Every byte of the pool, pads and neighbouring layers among them, is what the CPU's body leaves there. Coded formats:
+// of the pool of open pages.
 TEST(CudaWriteKv, EqualsTheCpu) {
   CudaContext context;
   const CpuContext cpu;
   for (const WriteCase& c :
        {WriteCase{4, 2, 5, DType::kF32}, WriteCase{4, 2, 5, DType::kF16}, WriteCase{4, 1, 7, DType::kBF16},
         WriteCase{16, 3, 8, DType::kBF16}, WriteCase{16, 2, 12, DType::kF16}, WriteCase{64, 2, 64, DType::kBF16},
-        WriteCase{1, 1, 1, DType::kBF16}, WriteCase{16, 1, 80, DType::kF32}}) {
-    const KvLayout layout{c.page_tokens, c.num_kv_heads, 3, c.head_dim, c.dtype};
+        WriteCase{1, 1, 1, DType::kBF16}, WriteCase{16, 1, 80, DType::kF32},
+        WriteCase{16, 2, 12, DType::kF16, KvFormat::kKv8}, WriteCase{64, 2, 64, DType::kBF16, KvFormat::kKv4},
+        WriteCase{16, 1, 5, DType::kF32, KvFormat::kK8v4}}) {
+    const KvLayout layout{c.page_tokens, c.num_kv_heads, 3, c.head_dim, c.dtype, c.format};
     const KvBatch batch(c.page_tokens);
     const int64_t stride = 2 * c.num_kv_heads + 1;  // heads of a token: k, v, and one that is neither
     std::vector<float> kv = random_floats(batch.num_tokens * stride * c.head_dim, 1);
     const Shape shape = {batch.num_tokens, stride, c.head_dim};
     const auto run = [&](const OpContext& on, TensorView all, const RaggedRows& rows, std::byte* pool) {
       write_kv(on, all.slice(1, 0, c.num_kv_heads), all.slice(1, c.num_kv_heads, 2 * c.num_kv_heads), rows, 1,
-               {pool, layout});
+               KvBatch::pages(pool, layout));
     };
     std::vector<std::byte> expected = batch.noise(layout);
     run(cpu, TensorView(kv.data(), DType::kF32, shape), batch.host_rows(), expected.data());

@@ -1,0 +1,33 @@
+// Memory for the lists of pages that sparse rows read, and the step that fills them. Part of the decoder.
+#pragma once
+
+#include "core/buffer.h"
+#include "kernels/context.h"
+#include "kernels/select_pages.h"
+
+#include <cstdint>
+
+namespace lockstep {
+
+/// Not thread-safe.
+class PageSelector {
+ public:
+  /// For batches of up to `max_rows` rows and sequences of up to `max_pages` pages.
+  PageSelector(const OpContext& context, const SparseRule& rule, const KvLayout& layout, int64_t max_rows,
+               int64_t max_pages);
+
+  /// Pages that the batch's sparse rows read in this layer; valid until the next call. Ranks: local.
+  PageSelection select(ConstTensorView q, const RaggedRows& rows, int64_t layer, const KvPages& pages, float scale,
+                       int64_t window);
+  /// Sums over all calls so far, of this rank. Waits for the context's stream.
+  SelectionTotals totals() const;
+  const SparseRule& rule() const { return rule_; }
+
+ private:
+  OpContext context_;
+  SparseRule rule_;
+  int64_t max_rows_, capacity_;
+  Buffer pages_, counts_, totals_;
+};
+
+}  // namespace lockstep

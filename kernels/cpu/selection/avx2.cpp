@@ -1,0 +1,9 @@
+#include "kernels/cpu/selection/estimate_body.h"
+
+namespace lockstep::cpu {
+
+static_assert(Vec::kWidth == 8, "this file needs the compiler flags of its level");
+
+void estimate_pages_avx2(const EstimateRun& run) { PageEstimator(run).run(); }
+
+}  // namespace lockstep::cpu
