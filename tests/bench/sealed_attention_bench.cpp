@@ -5,6 +5,7 @@
 #include "kernels/seal_pages.h"
 #include "tests/kernels/attention_support.h"
 
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -14,14 +15,16 @@ namespace {
 
 constexpr int64_t kPage = 64, kKvHeads = 8, kHeadDim = 128, kChunk = 512;
 int64_t short_context = 8192, long_context = 24576;  // multiples of kChunk
-constexpr int kRounds = 9;
+constexpr int kRounds = 21;
 constexpr KvFormat kFormats[] = {KvFormat::kFull, KvFormat::kKv8, KvFormat::kK8v4, KvFormat::kKv4};
 
-/// Of the process's processor time: with one thread what an idle machine takes, whatever else runs now.
-double seconds_of(const auto& body) {
+/// One thread: processor time, which is what an idle machine takes whatever else runs now. More: wall-clock time.
+double seconds_of(const OpContext& context, const auto& body) {
+  const auto wall = std::chrono::steady_clock::now();
   const std::clock_t start = std::clock();
   body();
-  return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  if (context.threads->num_threads() == 1) return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
 }
 
 double median(std::vector<double> x) {
@@ -121,15 +124,16 @@ void run(const OpContext& context) {
   };
   for (const int64_t group : {1, 4, 8}) {
     const auto slopes = rounds([&](Pool& pool) {
-      const double few = seconds_of([&] { pool.attend(short_context, 1, group); });
-      return seconds_of([&] { pool.attend(long_context, 1, group); }) - few;
+      const double few = seconds_of(context, [&] { pool.attend(short_context, 1, group); });
+      return seconds_of(context, [&] { pool.attend(long_context, 1, group); }) - few;
     });
     const std::string name = "decode, group " + std::to_string(group);
     report(name.c_str(), slopes, static_cast<double>(long_context - short_context) / 1024.0, "per 1k context");
   }
-  const auto prefill = rounds([&](Pool& pool) { return seconds_of([&] { pool.attend(short_context, 64, 4); }); });
+  const auto prefill =
+      rounds([&](Pool& pool) { return seconds_of(context, [&] { pool.attend(short_context, 64, 4); }); });
   report("prefill 64 behind 8k", prefill, 64.0, "per token");
-  const auto sealing = rounds([&](Pool& pool) { return seconds_of([&] { pool.seal(long_context); }); });
+  const auto sealing = rounds([&](Pool& pool) { return seconds_of(context, [&] { pool.seal(long_context); }); });
   for (size_t f = 1; f < pools.size(); ++f) {
     std::printf("%-24s %-5s %10.2f us per page and head\n", "seal", std::string(name_of(kFormats[f])).c_str(),
                 median(sealing[f]) / (kChunk / kPage * kKvHeads) * 1e6);

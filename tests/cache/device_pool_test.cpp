@@ -26,6 +26,36 @@ TEST(DevicePool, RefusesEmptyPools) {
 
 TEST(DevicePool, RefusesMoreBytesThanCanBeCounted) { EXPECT_THROW(DevicePool(kLayout, INT64_MAX / 2), ConfigError); }
 
+TEST(DevicePool, CodedPagesHaveOpenOnesBesideThem) {
+  KvLayout layout = kLayout;
+  layout.format = KvFormat::kKv4;
+  const DevicePool pool(layout, 7, Device::cpu(), 3);
+  EXPECT_EQ(pool.bytes(), 7 * layout.page_bytes() + 3 * kLayout.page_bytes());
+  const KvPages pages = pool.pages();
+  EXPECT_EQ(pages.open_layout().page_bytes(), kLayout.page_bytes());
+  EXPECT_TRUE(std::all_of(pages.open_base, pages.open_base + 3 * kLayout.page_bytes(),
+                          [](std::byte b) { return b == std::byte{0}; }));
+  EXPECT_THROW(DevicePool(layout, 7), ConfigError);
+  layout.page_tokens = 24;
+  EXPECT_THROW(DevicePool(layout, 7, Device::cpu(), 3), ConfigError);
+}
+
+// Bytes as the allocator counts them: codes, scales and summaries.
+TEST(DevicePool, CodedPagesKeepTheirShareOfBytes) {
+  KvLayout layout{.page_tokens = 64, .num_kv_heads = 2, .num_layers = 3, .head_dim = 128, .dtype = DType::kBF16};
+  const auto bytes_of = [&](KvFormat format) {
+    layout.format = format;
+    const int64_t before = allocated_bytes(DeviceKind::kCpu);
+    const DevicePool pool(layout, 10, Device::cpu(), layout.is_coded() ? 1 : 0);
+    const int64_t open = layout.is_coded() ? pool.pages().open_layout().page_bytes() : 0;
+    return static_cast<double>(allocated_bytes(DeviceKind::kCpu) - before - open);
+  };
+  const double full = bytes_of(KvFormat::kFull);
+  EXPECT_LE(bytes_of(KvFormat::kKv8), 0.52 * full);
+  EXPECT_LE(bytes_of(KvFormat::kK8v4), 0.40 * full);
+  EXPECT_LE(bytes_of(KvFormat::kKv4), 0.28 * full);
+}
+
 TEST(DevicePool, SlotsThatFit) {
   const int64_t page = kLayout.page_bytes();
   EXPECT_EQ(slots_that_fit(10 * page, kLayout), 10);

@@ -12,7 +12,7 @@ struct NamedKind {
 };
 constexpr std::array kKinds{NamedKind{"kernels", bench::kernels_command}, NamedKind{"decode", bench::decode_command},
                             NamedKind{"prefill", bench::prefill_command}, NamedKind{"latency", bench::latency_command},
-                            NamedKind{"cache", bench::cache_command}};
+                            NamedKind{"cache", bench::cache_command},     NamedKind{"claims", bench::claims_command}};
 
 }  // namespace
 

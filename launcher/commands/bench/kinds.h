@@ -19,5 +19,6 @@ Kind decode_command;
 Kind prefill_command;
 Kind latency_command;
 Kind cache_command;
+Kind claims_command;
 
 }  // namespace lockstep::bench

@@ -70,7 +70,8 @@ int replica_command(const MpiEnvironment& mpi, Communicator& world, const std::v
       "  lockstep bench decode     steps of one token a sequence, at given batches and contexts\n"
       "  lockstep bench prefill    prompts alone\n"
       "  lockstep bench latency    a whole batch from prompts to the last token\n"
-      "  lockstep bench cache      first tokens behind prefixes on the device, the host and the disk");
+      "  lockstep bench cache      first tokens behind prefixes on the device, the host and the disk\n"
+      "  lockstep bench claims     what the specification claims, beside what this machine does");
   bench.add_to(options);
   settings.add_to(options);
   std::vector<int64_t> batches;

@@ -72,6 +72,45 @@ def hits(cache, tier):
     return cache["tiers"][tier]["hit_tokens"]
 
 
+class Formats(CacheTest):
+    """Coded pages and sparse attention have answers of their own, which nothing else changes either."""
+
+    def check(self, *numerics, ranks=(1, 2, 4)):
+        alone = self.generate(0, cli.RECALL, self.rows, *MODEL[2:], "--cache.share_prefixes", "false", *numerics,
+                              output="alone.jsonl")
+        seen = {alone}
+        for count in ranks:
+            how = (*numerics, "--schedule.order", "input" if count == 2 else "reuse")
+            disk = ("--cache.disk_dir", self.directory / f"{numerics[1]}-{count}")
+            for tiers in ((), ("--cache.host_tokens", 4000), disk, disk):
+                done = cli.run(count, *self.arguments("out", "--restart", *how, *tiers))
+                self.assertEqual(done.returncode, 0, done.stderr)
+                seen.add((self.directory / "out.jsonl").read_bytes())
+            cache = json.loads((self.directory / "out.json").read_text())["cache"]
+            self.assertGreater(hits(cache, "disk"), 0, f"{count} ranks")
+        self.assertEqual(len(seen), 1, numerics)
+        return alone
+
+    def test_coded_pages(self):
+        answers = [self.check("--cache.format", name) for name in ("kv8", "kv4")]
+        self.assertNotEqual(answers[0], self.expected)  # in the last digits of log-probabilities
+        self.assertNotEqual(answers[0], answers[1])
+
+    def test_sparse_attention(self):
+        # Two KV heads: with four ranks each chooses pages for its own query heads, so up to two are compared.
+        self.check("--attention.sparse_ratio", "0.1", "--attention.sparse_dense_below", 0, "--cache.format", "kv8",
+                   ranks=(1, 2))
+
+    def test_what_cannot_be_is_refused(self):
+        for options, message in ((("--cache.format", "kv2"), "accepted are full, kv8, k8v4, kv4"),
+                                 (("--cache.quantization_bits", 3), "accepted are 0, 16, 8, 4"),
+                                 (("--attention.sparse_ratio", 0), "above 0 and up to 1"),
+                                 (("--schedule.memory_strategy", "thrifty"), "speed, balanced, aggressive")):
+            done = cli.run(2, *self.arguments("out", *options))
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(message, done.stderr)
+
+
 class Tiers(CacheTest):
     def check_tiers(self, ranks, other_ranks, orders):
         foreign = self.directory / "foreign"

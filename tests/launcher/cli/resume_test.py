@@ -87,6 +87,11 @@ class ChangedJobs(cli.CliTest):
         self.assertNotEqual(changed.returncode, 0)
         self.assertIn("seed", changed.stderr)
         self.assertIn("--restart", changed.stderr)
+        for option, value, name in (("--cache.format", "kv8", "cache.format"),
+                                    ("--attention.sparse_ratio", "0.5", "sparse attention")):
+            changed = cli.run(0, *arguments, option, value)
+            self.assertNotEqual(changed.returncode, 0)
+            self.assertIn(name, changed.stderr)
         forced = self.directory / "forced.jsonl"
         shutil.copy(journal, self.directory / "forced.jsonl.journal")
         arguments[arguments.index(output)] = forced

@@ -2,7 +2,9 @@
 
 #include "core/error.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
+#include <vector>
 
 namespace lockstep {
 namespace {
@@ -60,6 +62,66 @@ TEST_F(SizingTest, DtypeFollowsTheModelUnlessAsked) {
   EXPECT_EQ(propose().engine.dtype, DType::kBF16);
   settings_.model.dtype = "f32";
   EXPECT_EQ(propose().engine.dtype, DType::kF32);
+}
+
+TEST_F(SizingTest, FormatAndSparseRuleFollowTheSettings) {
+  settings_.cache.quantization_bits = 4;
+  settings_.attention.sparse_ratio = 0.5;
+  settings_.attention.sparse_least_pages = 3;
+  const Sizing sizing = propose();
+  EXPECT_EQ(sizing.engine.format, KvFormat::kKv4);
+  ASSERT_TRUE(sizing.engine.sparse);
+  EXPECT_EQ(sizing.engine.sparse->ratio, 0.5);
+  EXPECT_EQ(sizing.engine.sparse->least_pages, 3);
+  settings_.attention.sparse_ratio = 1.0;
+  EXPECT_FALSE(propose().engine.sparse);
+}
+
+// A cache of the same bytes, pages that are being written and the larger first pages of 4 bits included.
+class AdmissionTest : public SizingTest {
+ protected:
+  static constexpr int64_t kTokens = 8000;
+
+  AdmissionTest() {
+    model_.num_layers = 32;
+    model_.num_heads = 32;
+    model_.num_kv_heads = 8;
+    model_.head_dim = 128;
+    model_.max_positions = 8192;
+    model_.dtype = DType::kBF16;
+    settings_.cache.device_bytes = int64_t{64} << 30;
+    settings_.schedule.max_sequences = 256;
+  }
+
+  /// Tokens of the sequences of kTokens tokens that run side by side. The first `num_wide` layers keep keys of 8 bits.
+  int64_t admitted(const char* format, int64_t num_wide = 0) {
+    settings_.cache.format = format;
+    Sizing sizing = propose();
+    KvLayout layout{64, 8, 32, 128, DType::kBF16};
+    layout.format = sizing.engine.format;
+    for (int64_t layer = 0; layer < num_wide; ++layer) layout.wide_keys.insert(layer);
+    EXPECT_LE(sizing.memory.kv_cache, settings_.cache.device_bytes);
+    // One step for all prompts.
+    PlannerConfig config{.num_slots = sizing.engine.num_slots * sizing.slot_bytes / layout.page_bytes(),
+                         .page_tokens = 64,
+                         .max_step_tokens = 256 * kTokens,
+                         .max_sequences = sizing.engine.max_sequences,
+                         .splits_first_page = layout.splits_first_page()};
+    if (layout.is_coded()) config.open_slots = config.least_open_slots() + config.max_sequences;
+    Planner planner(config);
+    for (int32_t i = 0; i < 256; ++i) {
+      planner.add({.prompt = std::vector<TokenId>(kTokens - 32, TokenId(i)), .max_new_tokens = 32});
+    }
+    const StepPlan plan = planner.plan();
+    EXPECT_LT(planner.num_running(), 256);
+    return planner.num_running() * kTokens;
+  }
+};
+
+TEST_F(AdmissionTest, CodedPagesAdmitMoreTokens) {
+  const auto full = static_cast<double>(admitted("full"));
+  EXPECT_GE(static_cast<double>(admitted("kv8")) / full, 1.85);
+  EXPECT_GE(static_cast<double>(admitted("kv4", 2)) / full, 3.3);
 }
 
 }  // namespace

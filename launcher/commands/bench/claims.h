@@ -1,0 +1,63 @@
+// The measurements behind `lockstep bench claims`: each function measures one comparison and answers the claims that it
+// decides. All are collective over the world; what they return counts on rank 0 alone.
+#pragma once
+
+#include "core/checkpoint/model_config.h"
+#include "core/settings/engine_settings.h"
+#include "launcher/commands/bench/claims_table.h"
+#include "launcher/runtime/runtime.h"
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace lockstep {
+class Communicator;
+class MpiEnvironment;
+class OptionSet;
+}  // namespace lockstep
+
+namespace lockstep::bench {
+
+struct ClaimSettings {
+  std::string only;  // "" = all
+  int64_t repeats = 3;
+  int64_t seconds = 12;  // of one comparison; what has begun is finished
+  int64_t prefixes = 4, requests = 96, prefix_tokens = 512, suffix_tokens = 16;
+  int64_t context = 32768;
+  int64_t rows = 64;
+  int64_t batch = 8, input_tokens = 256, output_tokens = 32;
+  int64_t prompt_tokens = 2048;
+
+  void add_to(OptionSet& options);
+  /// Throws ConfigError naming option, value and accepted values.
+  void validate() const;
+};
+
+/// What every measurement is given.
+struct ClaimRun {
+  const MpiEnvironment& mpi;
+  Communicator& world;
+  const EngineSettings& engine;  // of the command line; measurements change a copy
+  const ClaimSettings& sizes;
+  const ModelConfig& model;
+};
+
+/// reuse, hit-rate: the same requests with and without cache.share_prefixes.
+std::vector<Claim> measure_reuse(const ClaimRun& run);
+/// parallel: all ranks and threads against one thread of one rank.
+std::vector<Claim> measure_parallel(const ClaimRun& run);
+/// mixed-precision: model.dtype bf16 against f32.
+std::vector<Claim> measure_mixed_precision(const ClaimRun& run);
+/// latency: the longest wait for a token of a running sequence while a long prompt is computed, in chunks of a page
+/// against all in one step.
+std::vector<Claim> measure_latency(const ClaimRun& run);
+/// sparse-speed, sparse-memory: attention of one token on rank 0's device, a rank's part of the heads.
+std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime);
+/// kv8-bytes, kv4-bytes: from the layout of pages, with all that they hold. Local.
+std::vector<Claim> measure_page_bytes(const ClaimRun& run);
+/// sparse-accuracy, kv8-accuracy, kv4-accuracy, those of them in `wanted`: the model's held-out set, as `lockstep
+/// eval`.
+std::vector<Claim> measure_accuracy(const ClaimRun& run, const std::vector<std::string>& wanted);
+
+}  // namespace lockstep::bench
