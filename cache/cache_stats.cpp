@@ -165,6 +165,11 @@ std::optional<double> CacheStats::hit_ratio_if(Tier which, double scale) const {
   return curve.hit_ratio_at(std::llround(pages / static_cast<double>(num_replicas)));
 }
 
+SparseStats operator+(const SparseStats& left, const SparseStats& right) {
+  return {left.lists + right.lists, left.dense + right.dense, left.pages_read + right.pages_read,
+          left.pages_there + right.pages_there, left.mass + right.mass};
+}
+
 CacheStats operator+(const CacheStats& left, const CacheStats& right) {
   CacheStats both = left;
   both.num_replicas += right.num_replicas;
@@ -176,6 +181,7 @@ CacheStats operator+(const CacheStats& left, const CacheStats& right) {
   both.costs.ns_per_prefill_token = std::max(left.costs.ns_per_prefill_token, right.costs.ns_per_prefill_token);
   both.lookup_tokens += right.lookup_tokens;
   both.attainable_hit_tokens = sum_of_counted(left.attainable_hit_tokens, right.attainable_hit_tokens);
+  both.sparse = left.sparse + right.sparse;
   both.exposed_stall_seconds += right.exposed_stall_seconds;
   both.demoted_pages += right.demoted_pages;
   both.promoted_pages += right.promoted_pages;

@@ -108,13 +108,27 @@ struct CacheCosts {
   bool operator==(const CacheCosts&) const = default;
 };
 
+/// Choices of sparse attention, one for a token, layer and KV head of rank 0.
+struct SparseStats {
+  int64_t lists = 0;       // in which pages were left out
+  int64_t dense = 0;       // in which none were: short sequences, dense layers
+  int64_t pages_read = 0;  // of both
+  int64_t pages_there = 0;
+  double mass = 0.0;  // sum over lists of the estimated share of attention that the pages read have
+
+  bool is_used() const { return lists + dense > 0; }
+  bool operator==(const SparseStats&) const = default;
+};
+SparseStats operator+(const SparseStats& left, const SparseStats& right);
+
 struct CacheStats {
   int64_t num_replicas = 1;
   std::array<TierStats, kNumTiers> tiers;                     // by Tier
   std::array<TransferStats, kNumTransferChannels> transfers;  // by TransferChannel
   int64_t lookup_tokens = 0;                                  // prompt tokens that were looked up
   int64_t attainable_hit_tokens = kNotCounted;  // of those, in pages computed before in this run or stored at its start
-  double exposed_stall_seconds = 0.0;           // that steps waited for transfers
+  SparseStats sparse;
+  double exposed_stall_seconds = 0.0;  // that steps waited for transfers
   int64_t demoted_pages = 0, promoted_pages = 0;
   int64_t recomputed_pages = kNotCounted;  // computed again after they had been evicted
   int64_t preemptions = 0;

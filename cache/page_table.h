@@ -1,4 +1,5 @@
-// A rank's own record of which page lies in which slots of device and host, and in which it is written, advanced only by plans.
+// A rank's own record of which page lies in which slots of device and host, and in which it is written; advanced only
+// by plans.
 //
 // What the disk store holds goes by keys and is not recorded here.
 //

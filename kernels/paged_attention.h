@@ -60,9 +60,9 @@ struct RaggedRows {
 
 /// Pages that each row reads, for sparse attention. Arrays live on the context's device.
 struct PageSelection {
-  int64_t capacity = 0;              // entries of a list
-  const int32_t* pages = nullptr;    // [num_rows][num_kv_heads][capacity], ascending page numbers of the sequence
-  const int32_t* counts = nullptr;   // [num_rows][num_kv_heads]; -1: all pages. Lists are for rows of one token
+  int64_t capacity = 0;             // entries of a list
+  const int32_t* pages = nullptr;   // [num_rows][num_kv_heads][capacity], ascending page numbers of the sequence
+  const int32_t* counts = nullptr;  // [num_rows][num_kv_heads]; -1: all pages. Lists are for rows of one token
 };
 
 /// Stores k and v of the batch's tokens into their pages, rounding F32 to the dtype: for coded formats the open pages.
@@ -72,16 +72,17 @@ void write_kv(const OpContext& context, ConstTensorView k, ConstTensorView v, co
               const KvPages& pages);
 
 /// out[t, h] = softmax(scale * q[t, h] · K) · V over positions (p - window, p] of the token's sequence (window 0: [0,
-/// p]). The batch's own keys and values must have been written, and the pages it fills sealed: a query reads the page of
-/// its own position as it was written and the pages before that as they were sealed. With a selection, rows with a list
-/// see of these positions those of their listed pages alone, their own page always among them. Query head h reads KV head h / (heads / num_kv_heads).
-/// Shapes: q [num_tokens, heads, head_dim] F32, token stride free; out [num_tokens, heads * head_dim] F32, F16 or BF16.
-/// Softmax and sums in F32 (online, one rescale per page). Any head size, any group size, any page size; multiples of
-/// 16 tokens and of 16 dimensions are fast. CPU levels with AVX512_BF16 round q to BF16 for BF16 pages; their
-/// probabilities stay F32. CUDA: 16-bit pages of 64, 96, 128 or 256 dimensions and multiples of 16 tokens go through
-/// tensor cores, which round q and the probabilities to the page type; all others keep F32. Memory of a page at
-/// positions not yet written may hold anything. Ranks: local. Throws: ShapeError, DTypeError. Source: Milakov &
-/// Gimelshein 2018; Kwon et al. 2023.
+/// p]). The batch's own keys and values must have been written, and the pages it fills sealed: a query reads the page
+/// of its own position as it was written and the pages before that as they were sealed. With a selection, rows with a
+/// list see of these positions those of their listed pages alone, their own page always among them. Query head h reads
+/// KV head h / (heads / num_kv_heads). Shapes: q [num_tokens, heads, head_dim] F32, token stride free; out [num_tokens,
+/// heads * head_dim] F32, F16 or BF16. Softmax and sums in F32 (online, one rescale per page). Any head size, any group
+/// size, any page size; multiples of 16 tokens and of 16 dimensions are fast. CPU levels with AVX512_BF16 round q to
+/// BF16 for BF16 pages; their probabilities stay F32. CUDA: 16-bit pages of 64, 96, 128 or 256 dimensions and multiples
+/// of 16 tokens go through tensor cores, which round q and the probabilities to the page type, and what codes stand
+/// for; all others keep F32. CPU, coded pages: scores and weights are products of codes and whole numbers
+/// (kernels/cpu/attention/coded_page.h). Memory of a page at positions not yet written may hold anything. Ranks: local.
+/// Throws: ShapeError, DTypeError. Source: Milakov & Gimelshein 2018; Kwon et al. 2023.
 void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRows& rows, int64_t layer,
                      const KvPages& pages, float scale, int64_t window, TensorView out,
                      const PageSelection* selection = nullptr);

@@ -42,15 +42,14 @@ CacheTiers::CacheTiers(const TierSizes& sizes, const KvLayout& layout, HeadRange
                        int32_t node_size, Device device)
     : sizes_(sizes), host_(std::make_unique<HostPool>(layout, sizes.host_slots, device)) {
   if (sizes.disk_dir.empty()) return;
-  store_ = std::make_unique<DiskStore>(
-      DiskStoreOptions{.directory = sizes.disk_dir,
-                       .capacity_bytes = sizes.disk_bytes,
-                       .num_writers = node_size,
-                       .content = content,
-                       .shape = record_shape(layout),
-                       .heads = heads,
-                       .io = sizes.disk_io,
-                       .timeout = sizes.timeout});
+  store_ = std::make_unique<DiskStore>(DiskStoreOptions{.directory = sizes.disk_dir,
+                                                        .capacity_bytes = sizes.disk_bytes,
+                                                        .num_writers = node_size,
+                                                        .content = content,
+                                                        .shape = record_shape(layout),
+                                                        .heads = heads,
+                                                        .io = sizes.disk_io,
+                                                        .timeout = sizes.timeout});
   LS_CHECK(record_shape(layout).aligned_payload_bytes() == host_->head_stride(),
            "the disk's records and the host's slots differ");
   file_ = std::make_unique<StoreFile>(*store_);

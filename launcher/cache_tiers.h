@@ -22,7 +22,7 @@ namespace lockstep {
 struct TierSizes {
   int64_t host_slots = 0;           // 0 = the device is the only tier
   bool are_slots_by_bytes = false;  // cut from a number of bytes: of wider pages there are fewer
-  std::string disk_dir;    // "" = no disk
+  std::string disk_dir;             // "" = no disk
   int64_t disk_bytes = 0;
   std::string disk_io = "auto";
   bool persist = true;

@@ -76,6 +76,8 @@ struct EngineConfig {
   }
   /// Pages of the longest sequence.
   int64_t most_pages() const { return (max_sequence + page_tokens - 1) / page_tokens + 1; }
+  PageShape page_shape() const;
+  BatchLimits batch_limits() const;
   /// Most tokens of one forward pass, padding of graphs included.
   int64_t most_forward_tokens() const {
     return graphs ? std::max(max_step_tokens, DecodeGraphs::padded(max_sequences)) : max_step_tokens;

@@ -103,8 +103,9 @@ void Session::calibrate() {
     const double decibels = engine_->key_signal_to_noise()[static_cast<size_t>(layer)];
     layers += fmt::format("{}{:.1f}{}", layer == 0 ? "" : " ", decibels, layout.wide_keys.contains(layer) ? "*" : "");
   }
-  log_info("keys in 4 bits, signal to noise by layer in dB: {}; {} of {} layers keep keys of 8 bits (*: under {:.0f} dB)",
-           layers, layout.wide_keys.size(), layout.num_layers, kLeastKeyDecibels);
+  log_info(
+      "keys in 4 bits, signal to noise by layer in dB: {}; {} of {} layers keep keys of 8 bits (*: under {:.0f} dB)",
+      layers, layout.wide_keys.size(), layout.num_layers, kLeastKeyDecibels);
 }
 
 void Session::open_tiers(int32_t node_size) {

@@ -91,12 +91,12 @@ bool is_between(int64_t value, int64_t least, int64_t most) { return value >= le
 /// Bounds before products.
 bool is_sane(const WriterFacts& f) {
   if (!is_between(f.shape.num_layers, 1, kMostLayers) || !is_between(f.shape.layer_bytes, 1, kMostLayerBytes) ||
-      !is_between(f.shape.wide_layer_bytes, 0, kMostLayerBytes) ||
-      !is_between(f.heads.first, 0, kMostHeads) || !is_between(f.heads.count, 1, kMostHeads))
+      !is_between(f.shape.wide_layer_bytes, 0, kMostLayerBytes) || !is_between(f.heads.first, 0, kMostHeads) ||
+      !is_between(f.heads.count, 1, kMostHeads))
     return false;
   const LayerSet& wide = f.shape.wide_layers;
-  if (wide.size() > 0 && (f.shape.wide_layer_bytes < f.shape.layer_bytes ||
-                          wide.count_below(f.shape.num_layers) != wide.size()))
+  if (wide.size() > 0 &&
+      (f.shape.wide_layer_bytes < f.shape.layer_bytes || wide.count_below(f.shape.num_layers) != wide.size()))
     return false;
   if (f.shape.payload_bytes() > kMostSegmentBytes / kMostHeads || f.num_crcs() > kMostEntryBytes / 4) return false;
   const int64_t most_pages = std::min(kMostSegmentBytes / f.page_bytes(), int64_t{UINT32_MAX});

@@ -18,8 +18,8 @@ std::span<const Hash128> SequenceState::page_keys(int64_t num_full_pages, const 
       const Hash128 parts[] = {parent, sparse_key};
       parent = hash128(std::as_bytes(std::span(parts)), Hash128{static_cast<uint64_t>(num_prompt_tokens), 0});
     }
-    keys.push_back(page_key(parent, std::span<const TokenId>(tokens).subspan(static_cast<size_t>(first),
-                                                                             static_cast<size_t>(num_tokens))));
+    keys.push_back(page_key(
+        parent, std::span<const TokenId>(tokens).subspan(static_cast<size_t>(first), static_cast<size_t>(num_tokens))));
   }
   return std::span<const Hash128>(keys).first(count);
 }

@@ -119,8 +119,8 @@ void PageMover::Impl::to_device(const Ptr& transfer, int64_t piece) {
     order(to_device_stream, *transfer);
     const int64_t offset = blocks.offset_of(begin);
     copy_2d_async(to_device_stream, device_page(*transfer) + offset, layout.head_bytes(),
-                  host->slot(transfer->host_slot).data() + offset, host->head_stride(),
-                  blocks.offset_of(end) - offset, layout.num_kv_heads);
+                  host->slot(transfer->host_slot).data() + offset, host->head_stride(), blocks.offset_of(end) - offset,
+                  layout.num_kv_heads);
     auto landed = std::make_shared<Event>();
     landed->record(to_device_stream);
     {

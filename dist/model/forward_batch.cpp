@@ -19,9 +19,9 @@ int64_t rounded(int64_t count) { return (count + kSectionGrain - 1) / kSectionGr
 ForwardBatch::ForwardBatch(Device device, const BatchLimits& limits, const PageShape& shape)
     : device_(device), shape_(shape) {
   if (device.kind == DeviceKind::kCpu) return;
-  const int64_t elements =
-      4 * rounded(limits.tokens) + 6 * rounded(limits.rows + 1) + rounded(limits.tokens) + rounded(limits.pages) +
-      3 * rounded(limits.filled_pages) + rounded(limits.rows + limits.filled_pages);
+  const int64_t elements = 4 * rounded(limits.tokens) + 6 * rounded(limits.rows + 1) + rounded(limits.tokens) +
+                           rounded(limits.pages) + 3 * rounded(limits.filled_pages) +
+                           rounded(limits.rows + limits.filled_pages);
   const int64_t bytes = elements * size_of(DType::kI32);
   memory_ = Buffer(bytes, device);
   for (PinnedBuffer& area : staging_) area = PinnedBuffer(bytes, device);

@@ -13,20 +13,28 @@
 namespace lockstep {
 namespace {
 
-// A prompt in pages 0, 1, … of an empty cache.
-StepPlan prompt_of_random_tokens(int64_t num_tokens, int64_t page_tokens, int64_t vocab_size) {
+// Pages [first, end) of a prompt whose pages are 0, 1, …; no cache operations.
+StepPlan random_tokens(int64_t first, int64_t end, int64_t page_tokens, int64_t vocab_size) {
   StepPlan plan;
   PlanRow& row = plan.rows.emplace_back();
-  for (int64_t i = 0; i < num_tokens; ++i) {
+  row.first_position = first * page_tokens;
+  for (int64_t i = first * page_tokens; i < end * page_tokens; ++i) {
     const uint64_t drawn = philox_uniform_bits(0, static_cast<uint64_t>(i)) % static_cast<uint64_t>(vocab_size);
     row.tokens.emplace_back(static_cast<int32_t>(drawn));
   }
   row.wants_logits = true;
-  for (int64_t page = 0; page * page_tokens < num_tokens; ++page) {
-    plan.ops.push_back({PageOpKind::kAllocate, PageId(page), SlotId(static_cast<int32_t>(page))});
-    row.pages.emplace_back(page);
-  }
+  for (int64_t page = 0; page < end; ++page) row.pages.emplace_back(page);
   return plan;
+}
+
+PageTable table_of(int64_t num_pages) {
+  StepPlan plan;
+  for (int64_t page = 0; page < num_pages; ++page) {
+    plan.ops.push_back({PageOpKind::kAllocate, PageId(page), SlotId(static_cast<int32_t>(page))});
+  }
+  PageTable table(num_pages);
+  table.apply(plan);
+  return table;
 }
 
 std::vector<std::byte> on_host(const OpContext& context, const DevicePool& pool) {
@@ -39,19 +47,21 @@ std::vector<std::byte> on_host(const OpContext& context, const DevicePool& pool)
 }  // namespace
 
 std::vector<double> key_signal_to_noise(const OpContext& context, Decoder& decoder, Communicator& group,
-                                        const ModelConfig& model, int64_t page_tokens, int64_t num_tokens) {
-  const int64_t num_pages = num_tokens / page_tokens;
+                                        const ModelConfig& model, int64_t page_tokens, int64_t max_step_tokens) {
+  const int64_t num_pages = calibration_tokens(model) / page_tokens;
   if (num_pages == 0) return {};
   const KvLayout layout = decoder.kv_layout(page_tokens);
   const DevicePool pool(layout, num_pages, context.device);
-  const StepPlan plan = prompt_of_random_tokens(num_pages * page_tokens, page_tokens, model.vocab_size);
-  PageTable table(num_pages);
-  table.apply(plan);
-  const BatchLimits limits{.tokens = num_pages * page_tokens, .rows = 1, .pages = num_pages};
+  const PageTable table = table_of(num_pages);
+  const int64_t step = std::max<int64_t>(max_step_tokens / page_tokens, 1);
+  const BatchLimits limits{.tokens = step * page_tokens, .rows = 1, .pages = num_pages};
   ForwardBatch batch(context.device, limits, {.page_tokens = page_tokens});
-  batch.assign(plan, table);
-  batch.upload(context, {});
-  decoder.forward(batch, pool.pages());
+  for (int64_t first = 0; first < num_pages; first += step) {
+    const int64_t end = std::min(first + step, num_pages);
+    batch.assign(random_tokens(first, end, page_tokens, model.vocab_size), table);
+    batch.upload(context, {});
+    decoder.forward(batch, pool.pages());
+  }
 
   const std::vector<std::byte> pages = on_host(context, pool);
   OpContext cpu = context;

@@ -82,6 +82,18 @@ void add_transfers(Collector& to, const CacheStats& stats) {
                     &TransferStats::busy_seconds);
   to.add_by_channel(counter("cache_transfer_failures_total", "Copies between tiers that failed."),
                     &TransferStats::failures);
+  if (stats.sparse.is_used()) {
+    to.add(
+        counter("sparse_pages_read_total", "Pages that sparse attention read, by token, layer and KV head of rank 0.")
+            .add(stats.sparse.pages_read));
+    to.add(counter("sparse_pages_there_total", "Pages that dense attention would have read.")
+               .add(stats.sparse.pages_there));
+    to.add(counter("sparse_lists_total", "Choices of sparse attention that left pages out.").add(stats.sparse.lists));
+    to.add(counter("sparse_dense_lists_total", "Choices of sparse attention that left no page out.")
+               .add(stats.sparse.dense));
+    to.add(counter("sparse_estimated_mass_total", "Sum over choices of the estimated share of attention that was read.")
+               .add(stats.sparse.mass));
+  }
   to.add(counter("cache_exposed_stall_seconds_total", "Time that steps waited for copies.")
              .add(stats.exposed_stall_seconds));
   if (const auto overlap = stats.overlap_ratio())

@@ -57,6 +57,19 @@ Json curve_json(const MissRatioCurve& curve) {
   return {{"lookups", curve.num_lookups}, {"points", std::move(points)}};
 }
 
+Json sparse_json(const SparseStats& sparse) {
+  if (!sparse.is_used()) return nullptr;
+  const auto share = [](double part, int64_t all) {
+    return all == 0 ? Json(nullptr) : Json(part / static_cast<double>(all));
+  };
+  return {{"lists", sparse.lists},
+          {"dense_lists", sparse.dense},
+          {"pages_read", sparse.pages_read},
+          {"pages_there", sparse.pages_there},
+          {"read_ratio", share(static_cast<double>(sparse.pages_read), sparse.pages_there)},
+          {"estimated_mass", share(sparse.mass, sparse.lists)}};
+}
+
 std::string percent_of(std::optional<double> ratio) {
   return ratio ? fmt::format("{:.1f} %", 100.0 * *ratio) : "not counted";
 }
@@ -98,6 +111,7 @@ Json cache_json(const CacheStats& stats) {
           {"recomputed_pages", counted_or_null(stats.recomputed_pages)},
           {"preemptions", stats.preemptions},
           {"transfers", std::move(transfers)},
+          {"sparse", sparse_json(stats.sparse)},
           {"exposed_stall_seconds", stats.exposed_stall_seconds},
           {"overlap_ratio", or_null(stats.overlap_ratio())},
           {"reuse_distances", reuse_json(stats.reuse_distances)},
@@ -125,6 +139,14 @@ std::string cache_text(const CacheStats& stats) {
     text += fmt::format("           {}: {} pages, {:.1f} MiB in {:.2f} s, {} failures\n",
                         name_of(static_cast<TransferChannel>(i)), transfer.pages,
                         static_cast<double>(transfer.bytes) / kMiB, transfer.busy_seconds, transfer.failures);
+  }
+  if (const SparseStats& sparse = stats.sparse; sparse.is_used()) {
+    text += fmt::format(
+        "           sparse attention: {} of {} pages read; {} choices, with an estimated {} of the "
+        "attention, and {} of all pages\n",
+        sparse.pages_read, sparse.pages_there, sparse.lists,
+        percent_of(sparse.lists > 0 ? std::optional(sparse.mass / static_cast<double>(sparse.lists)) : std::nullopt),
+        sparse.dense);
   }
   if (const auto overlap = stats.overlap_ratio())
     text += fmt::format("           {} of the transfers' time overlapped with steps, {:.2f} s exposed\n",

@@ -122,6 +122,10 @@ EngineFigures figures_of(const Engine& engine) {
   cache.preemptions = stats.preemptions;
   cache.demoted_pages = stats.demoted_pages + stats.stored_pages;
   cache.promoted_pages = stats.promoted_pages + stats.fetched_pages;
+  const SelectionTotals selected = engine.selection_totals();
+  constexpr double kMassUnits = 1 << 20;
+  cache.sparse = {selected.lists, selected.dense_lists, selected.pages_read, selected.pages_there,
+                  static_cast<double>(selected.mass) / kMassUnits};
   describe_tiers(engine, cache);
   describe_transfers(engine, cache);
   describe_reuse(engine, cache);

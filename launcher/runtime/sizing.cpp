@@ -143,11 +143,12 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
   if (settings.cache.device_bytes > 0) {
     engine.num_slots = std::max<int64_t>(settings.cache.device_bytes - open_bytes, 0) / layout.page_bytes();
     engine.are_slots_by_bytes = true;
-    LS_REQUIRE(ConfigError, engine.num_slots > 0,
-               "cache.device_bytes = {}: a page of {} tokens takes {} bytes a rank, and {} bytes are for pages that are "
-               "being written (schedule.max_sequences = {}, schedule.max_step_tokens = {})",
-               settings.cache.device_bytes, engine.page_tokens, layout.page_bytes(), open_bytes, engine.max_sequences,
-               engine.max_step_tokens);
+    LS_REQUIRE(
+        ConfigError, engine.num_slots > 0,
+        "cache.device_bytes = {}: a page of {} tokens takes {} bytes a rank, and {} bytes are for pages that are "
+        "being written (schedule.max_sequences = {}, schedule.max_step_tokens = {})",
+        settings.cache.device_bytes, engine.page_tokens, layout.page_bytes(), open_bytes, engine.max_sequences,
+        engine.max_step_tokens);
     sizing.reason = "cache.device_bytes";
   } else if (settings.cache.device_tokens > 0) {
     engine.num_slots = layout.slots_for(settings.cache.device_tokens);

@@ -79,7 +79,8 @@ TEST_F(PageTableTest, RefusesAnotherDigest) {
 }
 
 TEST_F(PageTableTest, RefusesASlotInUse) {
-  EXPECT_NE(message_of({allocate(1, 2), allocate(2, 2)}).find("page 2 in slot 2, host slot -1, open slot -1: the slot is in use"),
+  EXPECT_NE(message_of({allocate(1, 2), allocate(2, 2)})
+                .find("page 2 in slot 2, host slot -1, open slot -1: the slot is in use"),
             std::string::npos);
 }
 

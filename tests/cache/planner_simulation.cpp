@@ -207,8 +207,8 @@ void PlannerSimulation::check_shape(const StepPlan& plan) const {
              "plan {}: tokens of sequence {}", plan.number, row.sequence.value());
     LS_CHECK(row.wants_logits || end % config_.page_tokens == 0, "plan {}: cut at {}", plan.number, end);
     LS_CHECK(config_.prefill_chunk == 0 || num_tokens <= config_.prefill_chunk, "plan {}: chunk", plan.number);
-    LS_CHECK(static_cast<int64_t>(row.pages.size()) == paging_.pages_for(end),
-             "plan {}: {} pages for {} tokens", plan.number, row.pages.size(), end);
+    LS_CHECK(static_cast<int64_t>(row.pages.size()) == paging_.pages_for(end), "plan {}: {} pages for {} tokens",
+             plan.number, row.pages.size(), end);
     for (int64_t p = row.first_position; p < end && p + 1 < static_cast<int64_t>(live.tokens.size()); ++p) {
       if (!config_.share_prefixes || (p + 1) % config_.page_tokens != 0) continue;
       const bool scores = requests_[live.request].scores_prompt;

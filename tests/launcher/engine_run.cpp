@@ -93,6 +93,7 @@ void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>
     if (rank == 0) {
       Leader(engine, jobs, run).run_all();
       run.num_graphs = engine.num_graphs();
+      run.key_decibels.assign(engine.key_signal_to_noise().begin(), engine.key_signal_to_noise().end());
       run.tiers = engine.tier_config();
       run.moves = engine.mover_stats();
     } else {

@@ -47,6 +47,7 @@ struct EngineRun {
   std::vector<uint64_t> progress{};      // by rank, at the end
   std::vector<int64_t> between_steps{};  // by rank: calls
   int64_t num_graphs = 0;                // of rank 0
+  std::vector<double> key_decibels{};    // by layer, of kv4
 };
 
 /// Runs all jobs to their end and fills the second half of `run`. Fails the test where prompt scores come twice, out of

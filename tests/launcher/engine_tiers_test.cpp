@@ -206,6 +206,24 @@ TEST(EngineFormats, EachGivesScoresOfItsOwn) {
   }
 }
 
+// Which layers keep 8 bits decides answers: it hangs on the model alone.
+TEST(EngineFormats, CalibrationDoesNotDependOnSizesAndRanks) {
+  std::vector<std::vector<double>> all;
+  for (const auto& [max_step, max_sequence, num_ranks] :
+       std::vector<std::array<int32_t, 3>>{{512, 256, 1}, {16, 128, 1}, {48, 64, 2}, {100, 128, 4}}) {
+    EngineRun run{.num_ranks = num_ranks};
+    Numerics{KvFormat::kKv4}.set(run.config);
+    run.config.max_sequence = max_sequence;
+    run.config.max_step_tokens = max_step;
+    EngineJob job;
+    job.prompt = {TokenId(1)};
+    run_engine(kModel, {job}, run);
+    all.push_back(run.key_decibels);
+  }
+  EXPECT_FALSE(all[0].empty());
+  for (const auto& one : all) EXPECT_EQ(one, all[0]);
+}
+
 // Whatever breaks on one rank, all ranks compute the page again.
 TEST(EngineTierFaults, EveryKindOfFaultOnOneRankIsOutlived) {
   const std::vector<EngineJob> jobs = shared_prefix_jobs();

@@ -43,6 +43,11 @@ struct ClaimRun {
   const ModelConfig& model;
 };
 
+/// attention.sparse_ratio of the command line, or 0.1 where that is dense.
+double sparse_ratio_of(const ClaimRun& run);
+/// Why there are no codes for pages of so many tokens.
+std::string coded_pages_need(int64_t page_tokens);
+
 /// reuse, hit-rate: the same requests with and without cache.share_prefixes.
 std::vector<Claim> measure_reuse(const ClaimRun& run);
 /// parallel: all ranks and threads against one thread of one rank.

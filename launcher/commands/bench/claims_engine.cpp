@@ -55,6 +55,7 @@ TurnFigures wait_beside_prompt(Engine& engine, const ClaimRun& run, int64_t runn
   Clock::time_point start, last;
   TurnFigures figures;
   for (bool is_answered = false; !is_answered;) {
+    if (prompt) ++figures.steps;
     for (const SampledToken& sampled : engine.step()) {
       const bool is_prompt = prompt && sampled.sequence == *prompt;
       if (!is_prompt && sampled.sequence != running) continue;  // planned ahead in the turn before
@@ -87,15 +88,21 @@ std::vector<Claim> measure_parallel(const ClaimRun& run) {
   one.runtime.threads = 1;
   const Turns turns = generate_in_turns(run, one, all);
   if (run.world.rank().value() != 0) return {};
+  const auto workers_of = [](const TurnSide& side) {
+    return side.is_cuda ? int64_t{side.ranks} : side.ranks * int64_t{side.threads};
+  };
   const TurnSide& side = turns[1];
-  const int64_t workers = side.is_cuda ? side.ranks : side.ranks * int64_t{side.threads};
-  const std::string unit = side.is_cuda ? "GPUs" : fmt::format("threads ({} ranks x {})", side.ranks, side.threads);
-  const std::string how = fmt::format("{}; {} {} against one; {:.0f} tokens/s, one {:.0f}", work_of(run), workers, unit,
-                                      tokens_per_second(run, side), tokens_per_second(run, turns[0]));
+  const int64_t workers = workers_of(side);
+  const std::string unit =
+      side.is_cuda ? "GPUs"
+                   : fmt::format("threads ({} {} x {})", side.ranks, side.ranks == 1 ? "rank" : "ranks", side.threads);
+  const std::string how =
+      fmt::format("{}; {} {} against {}: {:.0f} and {:.0f} tokens/s", work_of(run), workers, unit, workers_of(turns[0]),
+                  tokens_per_second(run, side), tokens_per_second(run, turns[0]));
   if (workers == 1) return {not_measurable("parallel", "one worker alone: nothing is parallel", how)};
   return {judged("parallel", speedup_of(turns[0].seconds, side.seconds), how,
-                 fmt::format("{} workers are at most {} times one; what they share, memory and waiting for each other, "
-                             "takes the rest",
+                 fmt::format("{} workers are at most {} times one; memory they share, waiting for each other and other "
+                             "programs on their cores take the rest",
                              workers, workers))};
 }
 
@@ -108,11 +115,12 @@ std::vector<Claim> measure_mixed_precision(const ClaimRun& run) {
   if (run.world.rank().value() != 0) return {};
   const std::string& device = turns[1].device;
   const bool has_units = turns[1].is_cuda || device == name_of(CpuIsa::kAvx512Bf16) || device == name_of(CpuIsa::kAmx);
-  return {judged("mixed-precision", speedup_of(turns[0].seconds, turns[1].seconds),
-                 fmt::format("{}; model.dtype bf16 {:.0f} tokens/s, f32 {:.0f}; {}", work_of(run),
-                             tokens_per_second(run, turns[1]), tokens_per_second(run, turns[0]), device),
-                 has_units ? "norms, softmax and sums stay F32, and small products wait for other things than operands"
-                           : fmt::format("{} has no units for BF16: half the bytes are all there is to gain", device))};
+  return {judged(
+      "mixed-precision", speedup_of(turns[0].seconds, turns[1].seconds),
+      fmt::format("{}; {} {:.0f} tokens/s, {} {:.0f}; {}", work_of(run), name_of(turns[1].dtype),
+                  tokens_per_second(run, turns[1]), name_of(turns[0].dtype), tokens_per_second(run, turns[0]), device),
+      has_units ? "norms, softmax and sums stay F32, and small products are bound by other things than their operands"
+                : fmt::format("{} has no units for BF16: half the bytes are all there is to gain", device))};
 }
 
 std::vector<Claim> measure_latency(const ClaimRun& run) {
@@ -130,10 +138,12 @@ std::vector<Claim> measure_latency(const ClaimRun& run) {
   const auto ms = [](const std::vector<double>& seconds) { return 1e3 * spread_of(seconds).median; };
   return {judged(
       "latency", saving_of(turns[0].seconds, turns[1].seconds),
-      fmt::format("longest wait for a token of a running sequence while a prompt of {} tokens comes: {:.1f} ms with "
-                  "schedule.prefill_chunk={}, {:.1f} ms with all of it in one step; the prompt's own first token takes "
-                  "{:.0f} ms, {:.0f} ms in one step",
-                  prompt, ms(turns[1].seconds), page, ms(turns[0].seconds), ms(turns[1].beside), ms(turns[0].beside)),
+      fmt::format(
+          "longest wait for a token of a running sequence while a prompt of {} tokens comes: {:.1f} ms with "
+          "schedule.prefill_chunk={} (steps until the prompt's token: {}), {:.1f} ms without chunks (steps: {}); "
+          "the prompt's own token takes {:.0f} ms, {:.0f} ms without chunks",
+          prompt, ms(turns[1].seconds), page, turns[1].steps, ms(turns[0].seconds), turns[0].steps, ms(turns[1].beside),
+          ms(turns[0].beside)),
       fmt::format("a chunk is {} of {} tokens, and small chunks read all weights again", page, prompt))};
 }
 

@@ -15,10 +15,9 @@
 namespace lockstep::bench {
 namespace {
 
-constexpr double kRatio = 0.1;
-
-SparseRule rule_of(const AttentionSettings& settings) {
-  return {.ratio = settings.is_sparse() ? settings.sparse_ratio : kRatio,
+SparseRule rule_of(const ClaimRun& run) {
+  const AttentionSettings& settings = run.engine.attention;
+  return {.ratio = sparse_ratio_of(run),
           .dense_below = 0,
           .dense_layers = 0,  // the layers that select are measured
           .sink_pages = settings.sparse_sink_pages,
@@ -51,6 +50,11 @@ void seal_all(const OpContext& context, const KvPages& pages, int64_t num_pages)
 
 }  // namespace
 
+double sparse_ratio_of(const ClaimRun& run) {
+  constexpr double kRatio = 0.1;
+  return run.engine.attention.is_sparse() ? run.engine.attention.sparse_ratio : kRatio;
+}
+
 std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime) {
   if (run.world.rank().value() != 0) return {};
   const OpContext& context = runtime.context();
@@ -63,7 +67,7 @@ std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime) {
   const int64_t num_pages = layout.slots_for(tokens);
   seal_all(context, batch.pages(), num_pages);
 
-  const SparseRule rule = rule_of(run.engine.attention);
+  const SparseRule rule = rule_of(run);
   const int64_t capacity = most_selected_pages(rule, num_pages);
   const DeviceTensor is_sparse = integers(context, {1}), q = random_tensor(context, DType::kF32, {1, heads, head_dim}),
                      out(context, layout.dtype, {1, heads * head_dim}),
@@ -103,6 +107,10 @@ std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime) {
                  "pages that are not selected stay in device memory: any may be selected next, and none is moved out")};
 }
 
+std::string coded_pages_need(int64_t page_tokens) {
+  return fmt::format("cache.page_tokens = {}: codes need multiples of 16", page_tokens);
+}
+
 std::vector<Claim> measure_page_bytes(const ClaimRun& run) {
   const int64_t page_tokens = run.engine.cache.page_tokens;
   const auto claim = [&](std::string_view name, KvFormat format, int64_t bits) {
@@ -123,7 +131,7 @@ std::vector<Claim> measure_page_bytes(const ClaimRun& run) {
                     100.0 * codes, 100.0 * (share - codes)));
   };
   if (page_tokens % 16 != 0) {
-    const std::string reason = fmt::format("cache.page_tokens = {}: codes need multiples of 16", page_tokens);
+    const std::string reason = coded_pages_need(page_tokens);
     return {not_measurable("kv8-bytes", reason, ""), not_measurable("kv4-bytes", reason, "")};
   }
   return {claim("kv8-bytes", KvFormat::kKv8, 8), claim("kv4-bytes", KvFormat::kKv4, 4)};

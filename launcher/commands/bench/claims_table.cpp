@@ -110,6 +110,17 @@ Claim judged_for_all(std::string_view name, double value, std::string how, std::
   return with_value(name, {value, value, value}, std::move(how), std::move(reason_against), Verdict::kCannotHold);
 }
 
+Claim judged_within(std::string_view name, const Spread& value, double attainable, std::string how) {
+  const bool is_in_reach = attainable >= claim_spec(name).least;
+  return with_value(name, value, std::move(how),
+                    is_in_reach
+                        ? fmt::format("{:.1f} % were attainable", 100.0 * attainable)
+                        : fmt::format("this work allows {:.1f} % at most: what nobody asked for before cannot be "
+                                      "found",
+                                      100.0 * attainable),
+                    is_in_reach ? Verdict::kDoesNotHold : Verdict::kCannotHold);
+}
+
 Claim not_measurable(std::string_view name, std::string reason, std::string how) {
   Claim claim = claim_of(name, std::move(how));
   claim.measured = "-";

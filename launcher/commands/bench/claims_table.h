@@ -57,6 +57,8 @@ std::string text_of(ClaimUnit unit, const Spread& value);
 Claim judged(std::string_view name, const Spread& value, std::string how, std::string reason_against);
 /// For a figure that follows from sizes: it can be no other on any machine.
 Claim judged_for_all(std::string_view name, double value, std::string how, std::string reason_against);
+/// For a share of which `attainable` is all that the work allows: with less than the claim in it, it cannot hold.
+Claim judged_within(std::string_view name, const Spread& value, double attainable, std::string how);
 Claim not_measurable(std::string_view name, std::string reason, std::string how);
 
 /// Pair by pair: first / second, how many times as fast the second was. Requires as many of both.

@@ -27,6 +27,7 @@ Turns take_turns(const ClaimRun& run, const EngineSettings& first, const EngineS
     const Runtime& runtime = sessions[side]->runtime();
     turns[side].ranks = sessions[side]->group().size();
     turns[side].threads = runtime.num_threads();
+    turns[side].dtype = sessions[side]->sizing().engine.dtype;
     turns[side].is_cuda = runtime.is_cuda();
     turns[side].device = runtime.is_cuda() ? runtime.device_name() : runtime.isa_name();
   }
@@ -44,6 +45,7 @@ Turns take_turns(const ClaimRun& run, const EngineSettings& first, const EngineS
       if (turn == 0) continue;
       figures.seconds.push_back(one.seconds);
       figures.beside.push_back(one.beside);
+      figures.steps = one.steps;
     }
     const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
     const bool is_over = turn > 0 && seconds >= static_cast<double>(run.sizes.seconds);

@@ -1,6 +1,7 @@
 // Two engines that run the same work in turns, so that what disturbs the machine disturbs both.
 #pragma once
 
+#include "core/dtype.h"
 #include "launcher/commands/bench/claims.h"
 #include "launcher/engine.h"
 
@@ -15,6 +16,7 @@ namespace lockstep::bench {
 /// One run of the work: seconds, and what else is told of it.
 struct TurnFigures {
   double seconds = 0.0, beside = 0.0;
+  int64_t steps = 0;
 };
 /// Turn 0 warms up and does not count. Turns should not find in the cache what others left there.
 using Work = std::function<TurnFigures(Engine& engine, int64_t turn)>;
@@ -23,6 +25,8 @@ struct TurnSide {
   std::vector<double> seconds, beside;  // by turn
   int32_t ranks = 1;                    // of the engine
   int threads = 1;                      // of a rank
+  DType dtype = DType::kF32;
+  int64_t steps = 0;  // of the last turn
   bool is_cuda = false;
   std::string device;   // for people: device and instruction set
   PlannerStats before;  // when the first counted turn began

@@ -31,6 +31,8 @@ TEST(CacheReport, JsonHasEveryFieldInItsPlace) {
       "to_device": {"transfers": 22, "pages": 26, "bytes": 8192, "busy_seconds": 1.0, "failures": 2},
       "to_disk": {"transfers": 33, "pages": 39, "bytes": 12288, "busy_seconds": 1.5, "failures": 3},
       "from_disk": {"transfers": 44, "pages": 52, "bytes": 16384, "busy_seconds": 2.0, "failures": 4}},
+    "sparse": {"lists": 6, "dense_lists": 2, "pages_read": 10, "pages_there": 40, "read_ratio": 0.25,
+               "estimated_mass": 0.5},
     "exposed_stall_seconds": 1.0, "overlap_ratio": 0.8,
     "reuse_distances": {"first_uses": 5, "sum_pages": 315, "buckets": [
       {"up_to_pages": 1, "reuses": 1}, {"up_to_pages": 2, "reuses": 1}, {"up_to_pages": 4, "reuses": 2},

@@ -1,0 +1,99 @@
+// How the engine sets its cache up: pages in memory, table, planner.
+#include "core/error.h"
+#include "dist/model/key_calibration.h"
+#include "launcher/engine.h"
+
+#include <algorithm>
+
+namespace lockstep {
+namespace {
+
+// Query heads of one KV head choose pages together, as far as they are on one rank.
+Hash128 sparse_key(const EngineConfig& config, int32_t ranks_of_kv_head) {
+  if (!config.sparse) return {};
+  const SparseRule& rule = *config.sparse;
+  return hash128(fmt::format("sparse {} {} {} {} {} {} {} {}", ranks_of_kv_head, rule.ratio, rule.dense_below,
+                             rule.dense_layers, rule.sink_pages, rule.recent_pages, rule.least_pages, rule.mass));
+}
+
+// A batch job knows who reads a page next, as far as its window reaches.
+bool knows_future(const std::string& policy) { return policy == "adaptive" || policy == "compressed"; }
+
+}  // namespace
+
+PageShape EngineConfig::page_shape() const {
+  const KvLayout layout{.format = format};
+  return {.page_tokens = page_tokens,
+          .is_coded = layout.is_coded(),
+          .splits_first_page = layout.splits_first_page(),
+          .is_sparse = sparse.has_value(),
+          .is_sealed_by_step = layout.is_coded() || sparse};
+}
+
+BatchLimits EngineConfig::batch_limits() const {
+  // Tokens of a preempted sequence that attend sparsely are a row each: those of a page in a step.
+  const int64_t rows = DecodeGraphs::padded(max_sequences) + (sparse ? page_tokens : 0);
+  return {.tokens = most_forward_tokens(),
+          .rows = rows,
+          .pages = rows * most_pages(),
+          .filled_pages = rows + max_step_tokens / page_tokens};
+}
+
+// All that depends on how pages lie in memory.
+void Engine::make_cache(const LayerSet& wide_keys) {
+  layout_ = decoder_.kv_layout(config_.page_tokens);
+  layout_.format = config_.format;
+  layout_.wide_keys = wide_keys;
+  layout_.has_summaries = config_.sparse && !layout_.is_coded();
+  cache_key_ = layout_.is_coded() ? hash128(std::as_bytes(std::span(wide_keys.words())),
+                                            hash128(fmt::format("format {}", name_of(config_.format)), model_key_))
+                                  : model_key_;
+  table_.emplace(config_.num_slots, 0, config_.num_open_slots());
+  pool_.reset();
+  pool_.emplace(layout_, config_.num_slots, context_.device, config_.num_open_slots());
+  if (config_.sparse) {
+    selector_.emplace(context_, *config_.sparse, layout_, config_.batch_limits().rows, config_.most_pages());
+    decoder_.set_selector(&*selector_);
+  }
+  if (is_leader_) make_planner();
+}
+
+void Engine::make_planner() {
+  planner_ = std::make_unique<Planner>(PlannerConfig{.num_slots = config_.num_slots,
+                                                     .page_tokens = config_.page_tokens,
+                                                     .max_step_tokens = config_.max_step_tokens,
+                                                     .max_sequences = config_.max_sequences,
+                                                     .prefill_chunk = config_.prefill_chunk,
+                                                     .open_slots = config_.num_open_slots(),
+                                                     .splits_first_page = layout_.splits_first_page(),
+                                                     .sparse = config_.sparse.has_value(),
+                                                     .sparse_key = sparse_key(config_, ranks_of_kv_head_),
+                                                     .share_prefixes = config_.share_prefixes,
+                                                     .cache_key = cache_key_,
+                                                     .policy = config_.policy,
+                                                     .knows_future = knows_future(config_.policy),
+                                                     .order = config_.order,
+                                                     .tiers = tier_config_});
+}
+
+void Engine::calibrate() {
+  if (config_.format != KvFormat::kKv4) return;
+  LS_CHECK(table_->next_plan_number() == 0 && !mover_, "the cache is calibrated after its first use");
+  key_signal_to_noise_ =
+      lockstep::key_signal_to_noise(context_, decoder_, group_, model_, config_.page_tokens, config_.max_step_tokens);
+  const LayerSet wide = layers_of_wide_keys(key_signal_to_noise_);
+  if (wide.size() == 0) return;
+  KvLayout wider = layout_;
+  wider.wide_keys = wide;
+  const auto refit = [&](int64_t slots) { return slots * layout_.page_bytes() / wider.page_bytes(); };
+  if (config_.are_slots_by_bytes) config_.num_slots = refit(config_.num_slots);
+  if (config_.tiers.are_slots_by_bytes) config_.tiers.host_slots = refit(config_.tiers.host_slots);
+  const int64_t needed = wider.slots_for(config_.max_sequence);
+  LS_REQUIRE(ConfigError, config_.num_slots >= needed,
+             "the KV cache has {} pages once {} layers keep keys of 8 bits; one sequence of model.max_sequence = {} "
+             "tokens needs {}",
+             config_.num_slots, wide.size(), config_.max_sequence, needed);
+  make_cache(wide);
+}
+
+}  // namespace lockstep
