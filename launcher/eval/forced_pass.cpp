@@ -29,7 +29,9 @@ ForcedPass run_forced(Engine& engine, std::span<const ForcedSequence> sequences,
   double visitor_seconds = 0.0;
   engine.observe_logits([&](SequenceId id, int64_t position, std::span<const float> logits) {
     const auto start = Clock::now();
-    const Open& one = open.at(id);
+    const auto at = open.find(id);
+    if (at == open.end()) return;  // a step further than wanted, planned ahead
+    const Open& one = at->second;
     if (are_finite(logits)) {
       visit(one.sequence, static_cast<size_t>(position) - sequences[one.sequence].prompt.size(), logits);
     } else {
@@ -46,11 +48,13 @@ ForcedPass run_forced(Engine& engine, std::span<const ForcedSequence> sequences,
       open.emplace(engine.add_forced(sequences[next].prompt, sequences[next].tokens), Open{next});
     if (!engine.has_work()) break;
     for (const SampledToken& sampled : engine.step()) {
-      Open& one = open.at(sampled.sequence);
+      const auto at = open.find(sampled.sequence);
+      if (at == open.end()) continue;  // it ended while this was computed
+      Open& one = at->second;
       if (!sampled.token) pass.failed[one.sequence] = true;
       if (++one.num_taken < sequences[one.sequence].tokens.size() && !pass.failed[one.sequence]) continue;
       engine.finish(sampled.sequence);
-      open.erase(sampled.sequence);
+      open.erase(at);
     }
   }
   pass.seconds = seconds_since(start) - visitor_seconds;

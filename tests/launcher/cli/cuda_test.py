@@ -44,13 +44,14 @@ class CudaTest(cli.CliTest):
 
 
 class SameBytes(CudaTest):
-    def check(self, model, variants):
-        expected, log = self.job(1, model, requests())
+    def check(self, model, variants, *numerics):
+        expected, log = self.job(1, model, requests(), *numerics)
         self.assertIn("device cuda", log)
         self.assertEqual(expected.count(b"\n"), len(requests()))
         for ranks, arguments in variants:
-            got, log = self.job(ranks, model, requests(), *arguments)
-            self.assertEqual(got, expected, f"{ranks} ranks, {arguments}\n{log}")
+            got, log = self.job(ranks, model, requests(), *numerics, *arguments)
+            self.assertEqual(got, expected, f"{ranks} ranks, {numerics}, {arguments}\n{log}")
+        return expected
 
     def test_heads_of_8(self):
         model = cli.make_model(self.directory / "model")
@@ -63,6 +64,26 @@ class SameBytes(CudaTest):
     def test_heads_of_64(self):
         model = cli.make_model(self.directory / "model", hidden=128, heads=4, head_dim=64, kv_heads=2, ffn=192)
         self.check(model, [(2, ("--graphs", "false")), (4, ("--transport", "mpi", "--plan-ahead", "off"))])
+
+
+    def test_coded_pages_and_sparse_attention(self):
+        model = cli.make_model(self.directory / "model", hidden=128, heads=4, head_dim=64, kv_heads=2, ffn=192)
+        variants = [(1, ("--graphs", "false", "--plan-ahead", "off", "--schedule.max_sequences", 3)),
+                    (2, ("--cache.device_tokens", 1024, "--cache.host_tokens", 2048, "--cache.load_or_recompute", "load"))]
+        pages = ("--cache.page_tokens", 16)
+        sparse = ("--attention.sparse_ratio", 0.3, "--attention.sparse_dense_below", 0, "--attention.sparse_least_pages", 1,
+                  "--attention.sparse_dense_layers", 0, "--attention.sparse_recent_pages", 0)
+        seen = {self.check(model, variants, *pages, *numerics)
+                for numerics in ((), ("--cache.format", "kv8"), ("--cache.format", "kv4"), sparse,
+                                 ("--cache.format", "k8v4", *sparse))}
+        self.assertEqual(len(seen), 5)
+
+    def test_evaluation_looks_one_step_ahead(self):
+        done = subprocess.run(cli.command(2, "eval", "--model", cli.RECALL, "--device", "cuda", "--rows", 2, "--threads", 1,
+                                          "--settings", "full,kv8"), capture_output=True, text=True,
+                              timeout=cli.TIMEOUT_S, env=device_environment())
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("2 of 2", done.stdout)
 
 
 class AsTheCpu(CudaTest):
