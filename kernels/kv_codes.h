@@ -1,6 +1,6 @@
 // Sealed keys and values of few bits: what the bytes of a block mean. Shared by the bodies of every backend.
 //
-// P = page_tokens, D = head_dim rounded up to 8 (KvLayout::coded_head_dim(); dimensions beyond head_dim decode to 0).
+// P = page_tokens, D = head_dim rounded up to 8 (KvLayout::coded_head_dim(); dimensions beyond head_dim mean nothing).
 //
 // Keys, per channel (dimension) over the page: k = offset + scale * (code - bias), bias 128 of 8 bits and 0 of 4.
 //   codes    8 bits: uint8 [D / 4][P][4 dimensions]; 4 bits: [D / 8][P][4 bytes], byte b: dimension b of the eight in

@@ -8,7 +8,7 @@
 
 namespace lockstep {
 
-/// Pages that a batch fills. Arrays of `count` on the context's device; -1 in open_slots: padding, nothing is done.
+/// Pages that a batch fills. Arrays of `count` on the context's device; -1 in all three: padding, nothing is done.
 struct FilledPages {
   int64_t count = 0;
   const int32_t* open_slots = nullptr;   // where the page was written; not read for KvFormat::kFull
