@@ -4,13 +4,13 @@
 #include "core/checkpoint/checkpoint.h"
 #include "core/error.h"
 #include "examples/associative_model.h"
+#include "examples/checkpoint_files.h"
 #include "examples/random_model.h"
 
 #include <algorithm>
 #include <boost/program_options.hpp>
 #include <cstdio>
 #include <fmt/format.h>
-#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -69,22 +69,11 @@ std::optional<Options> read_options(int argc, char** argv) {
   LS_REQUIRE(lockstep::ConfigError, !output.empty(), "--output is missing: name a directory");
   out.output = output;
   out.requests = requests;
-  switch (lockstep::parse_dtype(dtype)) {
-    case lockstep::DType::kF16: model.dtype = "float16"; break;
-    case lockstep::DType::kBF16: model.dtype = "bfloat16"; break;
-    default: model.dtype = "float32"; break;
-  }
+  model.dtype = lockstep::examples::torch_dtype(lockstep::parse_dtype(dtype));
   LS_REQUIRE(lockstep::ConfigError, out.questions > 0 && out.questions <= model.keys,
              "--questions is {}; accepted: 1 to {}, the keys", out.questions, model.keys);
   LS_REQUIRE(lockstep::ConfigError, out.hops > 0, "--hops is {}; accepted: from 1 on", out.hops);
   return out;
-}
-
-void write_text(const fs::path& path, const std::string& text) {
-  std::ofstream stream(path, std::ios::binary | std::ios::trunc);
-  stream << text;
-  stream.close();
-  LS_REQUIRE(lockstep::IoError, !stream.fail(), "cannot write {}", path.string());
 }
 
 void write_requests(const Options& options) {
@@ -115,15 +104,17 @@ void write_requests(const Options& options) {
                    .dump() +
                "\n";
   }
-  write_text(options.requests, requests);
-  write_text(options.requests.parent_path() / (options.requests.stem().string() + "_answers.jsonl"), answers);
+  lockstep::examples::write_text(options.requests, requests);
+  lockstep::examples::write_text(options.requests.parent_path() / (options.requests.stem().string() + "_answers.jsonl"),
+                                 answers);
 }
 
 void make(const Options& options) {
   fs::create_directories(options.output);
-  write_text(options.output / "config.json", lockstep::examples::config_json(options.model));
-  write_text(options.output / "tokenizer.json", lockstep::examples::tokenizer_json(options.model.vocab()));
-  write_text(options.output / "tokenizer_config.json", lockstep::examples::tokenizer_config_json());
+  lockstep::examples::write_text(options.output / "config.json", lockstep::examples::config_json(options.model));
+  lockstep::examples::write_text(options.output / "tokenizer.json",
+                                 lockstep::examples::tokenizer_json(options.model.vocab()));
+  lockstep::examples::write_text(options.output / "tokenizer_config.json", lockstep::examples::tokenizer_config_json());
   lockstep::examples::write_weights(options.model, options.seed, options.output / "model.safetensors");
   const lockstep::Checkpoint checkpoint = lockstep::Checkpoint::open(options.output);
   fmt::print("{}: {} bytes of weights, fingerprint {}\n", options.output.string(), checkpoint.weight_bytes(),

@@ -2,13 +2,13 @@
 // trials where no trained model is at hand. The same options always give the same bytes.
 #include "core/checkpoint/checkpoint.h"
 #include "core/error.h"
+#include "examples/checkpoint_files.h"
 #include "examples/random_model.h"
 
 #include <boost/program_options.hpp>
 #include <chrono>
 #include <cstdio>
 #include <fmt/format.h>
-#include <fstream>
 #include <iostream>
 
 namespace po = boost::program_options;
@@ -57,31 +57,20 @@ std::optional<Options> read_options(int argc, char** argv) {
   }
   LS_REQUIRE(lockstep::ConfigError, !output.empty(), "--output is missing: name a directory");
   out.output = output;
-  switch (lockstep::parse_dtype(dtype)) {
-    case lockstep::DType::kF16: model.dtype = "float16"; break;
-    case lockstep::DType::kBF16: model.dtype = "bfloat16"; break;
-    default: model.dtype = "float32"; break;
-  }
+  model.dtype = lockstep::examples::torch_dtype(lockstep::parse_dtype(dtype));
   if (model.kv_heads == 0) model.kv_heads = model.heads;
   return out;
-}
-
-void write_text(const fs::path& path, const std::string& text) {
-  std::ofstream stream(path, std::ios::binary | std::ios::trunc);
-  stream << text;
-  stream.close();
-  LS_REQUIRE(lockstep::IoError, !stream.fail(), "cannot write {}", path.string());
 }
 
 void make(const Options& options) {
   const auto start = std::chrono::steady_clock::now();
   fs::create_directories(options.output);
   const std::string tokenizer = lockstep::examples::tokenizer_json(options.model.vocab);
-  write_text(options.output / "config.json", lockstep::examples::config_json(options.model));
+  lockstep::examples::write_text(options.output / "config.json", lockstep::examples::config_json(options.model));
   // Read back, so that a shape that the framework refuses is refused here, before gigabytes are written.
   const lockstep::ModelConfig config = lockstep::read_model_config(options.output);
-  write_text(options.output / "tokenizer.json", tokenizer);
-  write_text(options.output / "tokenizer_config.json", lockstep::examples::tokenizer_config_json());
+  lockstep::examples::write_text(options.output / "tokenizer.json", tokenizer);
+  lockstep::examples::write_text(options.output / "tokenizer_config.json", lockstep::examples::tokenizer_config_json());
   lockstep::examples::write_weights(lockstep::examples::weights_of(config), config.dtype, options.seed,
                                     options.output / "model.safetensors");
   const lockstep::Checkpoint checkpoint = lockstep::Checkpoint::open(options.output);
