@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <latch>
 #include <string>
 #include <thread>
 #include <vector>
@@ -76,6 +77,7 @@ TEST(LocalGroup, AFailedRankEndsEveryCollective) {
 
 TEST(LocalGroup, AbortReachesSumsAndSplitGroups) {
   LocalGroup group(3);
+  std::latch summed(3);  // an abort ends a sum that others are still leaving, too
   std::vector<std::jthread> threads;
   for (int32_t r = 0; r < 3; ++r) {
     threads.emplace_back([&, r] {
@@ -84,6 +86,7 @@ TEST(LocalGroup, AbortReachesSumsAndSplitGroups) {
       float value = 1.0F;
       const TensorView view(&value, DType::kF32, {1});
       part->all_reduce_sum(OpContext{}, view, view);
+      summed.arrive_and_wait();
       if (r == 0) return group.abort("by request");
       EXPECT_THROW(part->all_reduce_sum(OpContext{}, view, view), CommError);
       EXPECT_THROW(whole->barrier(), CommError);
