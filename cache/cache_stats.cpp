@@ -116,7 +116,8 @@ TransferStats operator+(const TransferStats& left, const TransferStats& right) {
           .pages = left.pages + right.pages,
           .bytes = left.bytes + right.bytes,
           .failures = left.failures + right.failures,
-          .busy_seconds = left.busy_seconds + right.busy_seconds};
+          .busy_seconds = left.busy_seconds + right.busy_seconds,
+          .stored_bytes = left.stored_bytes + right.stored_bytes};
 }
 
 ReuseDistances operator+(const ReuseDistances& left, const ReuseDistances& right) {
@@ -166,8 +167,14 @@ std::optional<double> CacheStats::hit_ratio_if(Tier which, double scale) const {
 }
 
 SparseStats operator+(const SparseStats& left, const SparseStats& right) {
-  return {left.lists + right.lists, left.dense + right.dense, left.pages_read + right.pages_read,
-          left.pages_there + right.pages_there, left.mass + right.mass};
+  return {left.lists + right.lists,
+          left.dense + right.dense,
+          left.pages_read + right.pages_read,
+          left.pages_there + right.pages_there,
+          left.mass + right.mass,
+          left.offloaded_pages + right.offloaded_pages,
+          left.in_place_page_reads + right.in_place_page_reads,
+          left.peak_in_place_pages + right.peak_in_place_pages};
 }
 
 CacheStats operator+(const CacheStats& left, const CacheStats& right) {

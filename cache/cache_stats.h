@@ -58,6 +58,7 @@ struct TransferStats {
   int64_t pages = 0, bytes = 0;
   int64_t failures = 0;
   double busy_seconds = 0.0;  // during which at least one transfer of the channel was under way
+  int64_t stored_bytes = 0;   // to and from the disk: what these pages take there, fewer where they are packed
   bool operator==(const TransferStats&) const = default;
 };
 
@@ -114,7 +115,10 @@ struct SparseStats {
   int64_t dense = 0;       // in which none were: short sequences, dense layers
   int64_t pages_read = 0;  // of both
   int64_t pages_there = 0;
-  double mass = 0.0;  // sum over lists of the estimated share of attention that the pages read have
+  double mass = 0.0;                // sum over lists of the estimated share of attention that the pages read have
+  int64_t offloaded_pages = 0;      // left the device while sequences read them
+  int64_t in_place_page_reads = 0;  // pages of rows that lay on the host, in each step
+  int64_t peak_in_place_pages = 0;  // most such pages at a time; of several replicas the sum of theirs
 
   bool is_used() const { return lists + dense > 0; }
   bool operator==(const SparseStats&) const = default;

@@ -1,6 +1,7 @@
 #include "cache/device_pool.h"
 
 #include "core/error.h"
+#include "kernels/page_summaries.h"
 
 #include <algorithm>
 #include <limits>
@@ -29,19 +30,32 @@ int64_t checked_pool_bytes(const KvLayout& layout, int64_t num_slots) {
 
 }  // namespace
 
-DevicePool::DevicePool(const KvLayout& layout, int64_t num_slots, Device device, int64_t num_open_slots)
+DevicePool::DevicePool(const KvLayout& layout, int64_t num_slots, Device device, int64_t num_open_slots,
+                       int64_t num_summaries)
     : layout_(layout),
       num_slots_(num_slots),
       num_open_slots_(num_open_slots),
+      num_summaries_(num_summaries),
       memory_(checked_pool_bytes(layout, num_slots), device) {
   memory_.fill_zero();
+  if (num_summaries > 0) {
+    const int64_t bytes = summary_slot_bytes(layout);
+    LS_REQUIRE(ConfigError, num_summaries >= num_slots && num_summaries <= kMaxInt64 / bytes,
+               "a table of {} summaries of {} bytes for {} pages", num_summaries, bytes, num_slots);
+    summary_memory_ = Buffer(num_summaries * bytes, device);
+    summary_memory_.fill_zero();
+  }
   if (!layout.is_coded()) return;
   open_memory_ = Buffer(checked_pool_bytes(KvPages{nullptr, layout}.open_layout(), num_open_slots), device);
   open_memory_.fill_zero();
 }
 
 KvPages DevicePool::pages() const {
-  return {static_cast<std::byte*>(memory_.data()), layout_, static_cast<std::byte*>(open_memory_.data())};
+  KvPages pages{static_cast<std::byte*>(memory_.data()), layout_, static_cast<std::byte*>(open_memory_.data())};
+  pages.num_slots = num_slots_;
+  pages.summaries = static_cast<std::byte*>(summary_memory_.data());
+  pages.num_summaries = num_summaries_;
+  return pages;
 }
 
 int64_t slots_that_fit(int64_t bytes, const KvLayout& layout) {

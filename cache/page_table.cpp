@@ -117,6 +117,8 @@ void PageTable::leave(const PageOp& op, Entry& entry) {
   SlotId& held = is_device ? entry.slot : entry.host_slot;
   const SlotId freed = is_device ? op.slot : op.host_slot;
   LS_CHECK(held == freed, "the page is in slot {} of that tier", held.value());
+  LS_CHECK(!is_device || op.host_slot.value() < 0 || op.host_slot == entry.host_slot,
+           "the page is to be read in a host slot, and is in host slot {}", entry.host_slot.value());
   free(is_device ? device_ : host_, freed);
   if (is_device) close(entry);
   held = SlotId(-1);
@@ -181,17 +183,20 @@ std::string PageTable::last_ops() const {
   return fmt::format("last ops published: {}; last ops here: {}", published_.text(), applied_.text());
 }
 
-SlotId PageTable::slot_of(PageId page) const {
+const PageTable::Entry& PageTable::readable(PageId page) const {
   const auto at = entries_.find(page);
-  LS_CHECK(at != entries_.end() && at->second.slot.value() >= 0, "page {} is not on the device", page.value());
-  return at->second.slot;
+  const bool is_there = at != entries_.end() && (at->second.slot.value() >= 0 || at->second.host_slot.value() >= 0);
+  LS_CHECK(is_there, "page {} is neither on the device nor on the host", page.value());
+  return at->second;
 }
 
-SlotId PageTable::open_slot_of(PageId page) const {
-  const auto at = entries_.find(page);
-  LS_CHECK(at != entries_.end() && at->second.slot.value() >= 0, "page {} is not on the device", page.value());
-  return at->second.open_slot;
+SlotId PageTable::slot_of(PageId page) const {
+  const Entry& entry = readable(page);
+  if (entry.slot.value() >= 0) return entry.slot;
+  return SlotId(static_cast<int32_t>(num_slots() + entry.host_slot.value()));
 }
+
+SlotId PageTable::open_slot_of(PageId page) const { return readable(page).open_slot; }
 
 bool PageTable::is_sealed(PageId page) const {
   const auto at = entries_.find(page);

@@ -26,7 +26,8 @@ class PageTable {
   /// `left_out`: index of an op that this rank forgets, on purpose (--inject diverge).
   void apply(const StepPlan& plan, std::optional<size_t> left_out = {});
 
-  /// Slot of a page on the device. Throws Error for a page that is not there.
+  /// Slot of a page on the device; num_slots() + host slot for one that is only on the host, where rows read it in
+  /// place. Throws Error for a page that is in neither.
   SlotId slot_of(PageId page) const;
   /// Where an open page is written; -1: nowhere but in its slot, or the page is sealed. Throws like slot_of().
   SlotId open_slot_of(PageId page) const;
@@ -59,6 +60,7 @@ class PageTable {
   static void free(Slots& slots, SlotId slot);
   void close(Entry& entry);
   void forget_if_gone(PageId page);
+  const Entry& readable(PageId page) const;
   std::string last_ops() const;
 
   /// The last ops of one kind of history, for the message when ranks part.

@@ -38,6 +38,10 @@ const PlannerConfig& validated(const PlannerConfig& config) {
   require_at_least("disk_pages_per_segment", tiers.disk_pages_per_segment, 1);
   LS_REQUIRE(ConfigError, tiers.host_slots > 0 || (tiers.disk_pages == 0 && tiers.stored.empty()),
              "planner: a disk tier needs host slots, where its pages come by");
+  LS_REQUIRE(ConfigError, !config.offload || (config.sparse && tiers.host_slots > 0),
+             "planner: offload is for sparse attention and needs host slots; there are {}", tiers.host_slots);
+  require_at_least("sparse_sink_pages", config.sparse_sink_pages, 0);
+  require_at_least("sparse_recent_pages", config.sparse_recent_pages, 0);
   return config;
 }
 
@@ -69,6 +73,8 @@ void Planner::Impl::update_gauges() {
   stats.evictions[static_cast<size_t>(Tier::kDevice)] = stats.evicted_pages;
   stats.stored_now = disk.num_orphans() + tree.num_stored();
   stats.used_host_slots = pool.host().num_used();
+  stats.in_place_pages = tree.num_in_place();
+  stats.peak_in_place_pages = std::max(stats.peak_in_place_pages, stats.in_place_pages);
   stats.peak_used_slots = std::max(stats.peak_used_slots, stats.used_slots);
 }
 

@@ -15,6 +15,9 @@
 //    there to the disk, as far as these tiers exist and take them; then admissions queue; then the youngest running
 //    sequence is preempted (its pages are released, what is short of a page is recomputed later). A sequence that could
 //    never fit is refused by add().
+//  - Offload, where attention is sparse: before a sequence is preempted, pages of sequences that generate leave the
+//  device
+//    for the host, where rows go on reading them. Never their first and last ones.
 //  - Tiers: pages come back to the device for the row that reads them, in the same plan. From the disk they come to the
 //    host first, ahead of their turn where the queue tells; a sequence waits for them while others go on.
 #pragma once
@@ -62,6 +65,10 @@ struct PlannerConfig {
   bool splits_first_page = false;  // the first page of a sequence takes two slots
   bool sparse = false;             // tokens behind the prompt attend sparsely
   Hash128 sparse_key{};            // stands for how, where pages of such tokens are named
+  /// Rows may read pages on the host: those of sequences behind their prompts, but the first sparse_sink_pages and the
+  /// sparse_recent_pages before the one that is written. Needs `sparse` and host slots.
+  bool offload = false;
+  int64_t sparse_sink_pages = 0, sparse_recent_pages = 0;
   bool share_prefixes = true;
   Hash128 cache_key{};         // root of the prefix tree's key chain: model fingerprint, dtype, RoPE, numerics
   std::string policy = "lru";  // of make_eviction_policy()
@@ -115,7 +122,11 @@ struct PlannerStats {
   int64_t evicted_pages = 0;  // left the device
   int64_t demoted_pages = 0;  // copied from device to host
   int64_t promoted_pages = 0;
-  int64_t stored_pages = 0;  // copied from host to disk
+  int64_t offloaded_pages = 0;  // left the device while sequences read them
+  int64_t in_place_pages = 0;   // now: read on the host
+  int64_t peak_in_place_pages = 0;
+  int64_t in_place_page_reads = 0;  // pages of rows that lay on the host, in each step
+  int64_t stored_pages = 0;         // copied from host to disk
   int64_t fetched_pages = 0;
   int64_t dropped_pages = 0;      // left their last tier
   int64_t invalidated_pages = 0;  // void by a failed copy

@@ -22,7 +22,8 @@ inline constexpr size_t kNumTiers = 3;
 enum class PageOpKind : uint8_t {
   kAllocate = 0,    // page gets device slot `slot`, and, where pages are coded, `open_slot` to be written in
   kSeal = 1,        // page is full and immutable from now on; the open slot it had is free for later ops
-  kEvict = 2,       // the copy in `tier` is given up; the slot it had is free for later ops
+  kEvict = 2,       // the copy in `tier` is given up; the slot it had is free for later ops. tier kDevice with a
+                    // host_slot: rows of this plan and later ones read the page there; the plan `confirms`
   kDemote = 3,      // copy down. tier kHost: slot → host_slot; tier kDisk: host_slot → the disk store, under `key`
   kPromote = 4,     // copy up. tier kHost: the disk store's `key` → host_slot; tier kDevice: host_slot → slot
   kTranscode = 5,   // change of format (reserved: formats)
@@ -41,6 +42,11 @@ struct PageOp {
   SlotId open_slot{-1};       // of the pool of open pages; kAllocate only, -1 where none is needed
   bool operator==(const PageOp&) const = default;
 };
+
+/// Whether the page leaves the device to be read in its host slot.
+inline bool is_offload(const PageOp& op) {
+  return op.kind == PageOpKind::kEvict && op.tier == Tier::kDevice && op.host_slot.value() >= 0;
+}
 
 /// Ways on which copies travel. The transfers of each are numbered 1, 2, … in the order of their ops over all plans,
 /// on every rank alike.
@@ -78,8 +84,8 @@ struct StepPlan {
   std::vector<PageOp> ops;  // applied in order, before the rows
   std::vector<PlanRow> rows;
   bool last = false;  // no plan follows: ranks leave their step loop
-  // Rows may read pages that this plan promotes to the device: layer by layer as they arrive. Behind the step all ranks
-  // agree on which of these promotions failed; rows that read such a page are void.
+  // Rows may read pages that this plan promotes to the device, layer by layer as they arrive, or leaves to the host.
+  // Behind the step all ranks agree on which of these copies failed; rows that read such a page are void.
   bool confirms = false;
   bool operator==(const StepPlan&) const = default;
 

@@ -27,6 +27,7 @@ set(LOCKSTEP_CUDA_SOURCES
   kernels/cuda/attention/sealed_prefill_f16.cu
   kernels/cuda/embedding.cu
   kernels/cuda/gather_rows.cu
+  kernels/cuda/hot_pages.cu
   kernels/cuda/join_shards.cu
   kernels/cuda/linear.cpp
   kernels/cuda/linear/choose.cpp
@@ -36,6 +37,7 @@ set(LOCKSTEP_CUDA_SOURCES
   kernels/cuda/linear/rows.cu
   kernels/cuda/linear/trial.cu
   kernels/cuda/linear/upload.cpp
+  kernels/cuda/page_summaries.cu
   kernels/cuda/paged_attention.cu
   kernels/cuda/rms_norm.cu
   kernels/cuda/rope_and_write_kv.cu

@@ -12,10 +12,13 @@ struct CudaKernelsApi {
   AddBiasFn* add_bias;
   AddRmsNormFn* add_rms_norm;
   ArgmaxRowsFn* argmax_rows;
+  CopySummariesFn* copy_summaries;
   EmbeddingFn* embedding;
+  FetchHotPagesFn* fetch_hot_pages;
   FillTokensFn* fill_tokens;
   GatherRowsFn* gather_rows;
   HeadNormFn* head_norm;
+  IndexPagesFn* index_pages;
   JoinShardsFn* join_shards;
   PagedAttentionFn* paged_attention;
   RmsNormFn* rms_norm;
@@ -26,6 +29,7 @@ struct CudaKernelsApi {
   SelectBestFn* select_best;
   SelectPagesFn* select_pages;
   SwigluFn* swiglu;
+  VoidHotPagesFn* void_hot_pages;
   WriteKvFn* write_kv;
   PackLinearFn* pack_linear_weight;
   PackedLinearBytesFn* packed_linear_bytes;

@@ -64,4 +64,12 @@ inline uint8_t scale_code_for(float scale) {
   return static_cast<uint8_t>(((std::bit_cast<uint32_t>(scale) + 0xfffffU) >> 20) - kFirst);
 }
 
+/// The code whose scale is nearest to `scale` ≥ 0, of two the greater; the greatest, 255, for NaN.
+LS_HOST_DEVICE inline uint8_t nearest_scale_code(float scale) {
+  constexpr uint32_t kFirst = uint32_t{107} << 3;
+  if (!(scale < scale_of_code(255))) return 255;
+  if (!(scale > scale_of_code(0))) return 0;
+  return static_cast<uint8_t>(((std::bit_cast<uint32_t>(scale) + 0x80000U) >> 20) - kFirst);
+}
+
 }  // namespace lockstep

@@ -18,12 +18,33 @@ namespace lockstep {
 /// each such span, for a power of two of them.
 inline constexpr int64_t kAttentionSpanTokens = 512;
 
-/// The pages of one rank: slot s starts at base + s * layout.page_bytes().
+/// The pages of one rank: slot s starts at base + s * layout.page_bytes(). Where there is a host_base, that holds for s
+/// below num_slots, and slot num_slots + h is host slot h: sealed pages that only attention, index_pages() and
+/// select_pages() (its summary) may be given. What writes pages never sees such slots. kernels/page_places.h finds
+/// both.
 struct KvPages {
   std::byte* base = nullptr;
   KvLayout layout;
   /// Coded formats: pages that are being written, of the same shape in the model's dtype.
   std::byte* open_base = nullptr;
+
+  /// Slots at `base`; not read without a host_base.
+  int64_t num_slots = 0;
+  /// Memory of the host that the device reads where it lies (pinned, mapped), of cache/transfer/host_pool.h: a multiple
+  /// of 16 bytes, as are the strides. Head h of host slot s starts at host_base + s * host_slot_bytes + h *
+  /// host_head_stride; within it a layer lies where layout.k_block(0, layer) says. Null: there are no host slots.
+  const std::byte* host_base = nullptr;
+  int64_t host_slot_bytes = 0, host_head_stride = 0;
+
+  /// Device copies of blocks of host slots (kernels/hot_pages.h): slot num_slots + num_host_slots + b is block b of the
+  /// layer and KV head that a list is of. Null: there are none.
+  const std::byte* hot_base = nullptr;
+  int64_t num_host_slots = 0, hot_blocks = 0, hot_block_bytes = 0;
+
+  /// The table that select_pages() reads (kernels/page_summaries.h): [layer][KV head][entry], entry s being slot s,
+  /// host slots among them. num_summaries: entries of one layer and head. Null: no sparse attention.
+  std::byte* summaries = nullptr;
+  int64_t num_summaries = 0;
 
   KvLayout open_layout() const {
     KvLayout open = layout;
@@ -63,6 +84,9 @@ struct PageSelection {
   int64_t capacity = 0;             // entries of a list
   const int32_t* pages = nullptr;   // [num_rows][num_kv_heads][capacity], ascending page numbers of the sequence
   const int32_t* counts = nullptr;  // [num_rows][num_kv_heads]; -1: all pages. Lists are for rows of one token
+  // CUDA: where a listed page lies, in the place of its number in `pages`; of a first page in two slots, its keys.
+  // Null: where the row's table says.
+  const int32_t* slots = nullptr;
 };
 
 /// Stores k and v of the batch's tokens into their pages, rounding F32 to the dtype: for coded formats the open pages.

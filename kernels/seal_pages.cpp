@@ -24,6 +24,8 @@ void seal_pages(const OpContext& context, const FilledPages& filled, int64_t lay
     LS_CHECK(filled.open_slots != nullptr && filled.value_slots != nullptr && pages.open_base != nullptr,
              "{}: {} coded pages lack their open pages or value slots", kOp, filled.count);
   }
+  LS_REQUIRE(ShapeError, pages.summaries == nullptr || pages.num_summaries > 0, "{}: a table of {} summaries", kOp,
+             pages.num_summaries);
   switch (context.device.kind) {
     case DeviceKind::kCpu: return cpu::seal_pages(context, filled, layer, pages);
     case DeviceKind::kCuda: return cuda_kernels().seal_pages(context, filled, layer, pages);

@@ -18,8 +18,9 @@ struct FilledPages {
 
 /// Writes one layer of the pages in their sealed format, from the open pages' dtype and from nothing else: the same
 /// codes whichever step wrote the tokens. kFull with summaries: adds the summary to the page in place; without:
-/// nothing. Keys of 4 bits and values of 4 bits take, of a few ranges, the one with the least square error. Bits are
-/// the same on every instruction set of the CPU. Ranks: local. Throws: ShapeError.
+/// nothing. Where there is a table of summaries (KvPages::summaries), writes the pages' entries too. Keys of 4 bits and
+/// values of 4 bits take, of a few ranges, the one with the least square error. Bits are the same on every instruction
+/// set of the CPU. Ranks: local. Throws: ShapeError.
 void seal_pages(const OpContext& context, const FilledPages& filled, int64_t layer, const KvPages& pages);
 
 }  // namespace lockstep

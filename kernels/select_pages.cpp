@@ -28,7 +28,7 @@ void check_pages(const KvPages& pages, int64_t layer) {
              layout.head_dim);
   LS_REQUIRE(ShapeError, layer >= 0 && layer < layout.num_layers, "select_pages: layer {} of {}", layer,
              layout.num_layers);
-  LS_REQUIRE(ShapeError, layout.is_coded() || layout.has_summaries, "select_pages: the pages have no summaries");
+  LS_CHECK(pages.summaries != nullptr && pages.num_summaries > 0, "select_pages: the pages have no table of summaries");
 }
 
 }  // namespace

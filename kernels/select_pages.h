@@ -65,11 +65,12 @@ struct SelectionLists {
 /// e^score were scores normal and channels independent. A page ranks by the highest standing that it has for a query
 /// head of the group: its estimate's distance from the mean of all candidates but the own page, in their standard
 /// deviations; of equals the lower page comes first. An estimate that is not a number counts as infinite.
-/// Shapes: q [num_tokens, heads, head_dim] F32, token stride free. Coded pages, or kFull ones with summaries.
-/// Async:  enqueues on the context's stream. CUDA: rows.max_end bounds the rows' positions.
-/// Ranks: local. Throws: ShapeError, DTypeError, ConfigError for a rule outside its ranges.
-/// Cost: 4 bytes a channel and page (kKv4: 5), about 6 * head_dim FLOP a page and query head.
-/// Source: after Tang et al. 2024 (Quest): pages by query; mean and deviation in place of extremes.
+/// Shapes: q [num_tokens, heads, head_dim] F32, token stride free. The candidates' entries of KvPages::summaries must
+/// have been written (kernels/page_summaries.h); the pages themselves are not read and may lie anywhere. Async:
+/// enqueues on the context's stream. CUDA: rows.max_end bounds the rows' positions. Ranks: local. Throws: ShapeError,
+/// DTypeError, ConfigError for a rule outside its ranges; Error without a table. Cost: 3 bytes a channel and page,
+/// about 4 * head_dim FLOP a page and query head. Source: after Tang et al. 2024 (Quest): pages by query; mean and
+/// deviation in place of extremes.
 void select_pages(const OpContext& context, ConstTensorView q, const RaggedRows& rows, int64_t layer,
                   const KvPages& pages, float scale, int64_t window, const SparseRule& rule,
                   const SelectionLists& lists);

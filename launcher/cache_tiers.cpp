@@ -49,6 +49,8 @@ CacheTiers::CacheTiers(const TierSizes& sizes, const KvLayout& layout, HeadRange
                                                         .shape = record_shape(layout),
                                                         .heads = heads,
                                                         .io = sizes.disk_io,
+                                                        .packing_level = sizes.disk_packing_level,
+                                                        .packing_threads = static_cast<int32_t>(sizes.workers),
                                                         .timeout = sizes.timeout});
   LS_CHECK(record_shape(layout).aligned_payload_bytes() == host_->head_stride(),
            "the disk's records and the host's slots differ");

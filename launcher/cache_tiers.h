@@ -25,6 +25,7 @@ struct TierSizes {
   std::string disk_dir;             // "" = no disk
   int64_t disk_bytes = 0;
   std::string disk_io = "auto";
+  int32_t disk_packing_level = 0;  // of zstd; 0 = pages lie on the disk as they are
   bool persist = true;
   bool may_bypass = false;
   int64_t workers = 2;

@@ -5,6 +5,7 @@
 #include "core/trace.h"
 #include "dist/model/key_calibration.h"
 #include "dist/sharding.h"
+#include "kernels/page_summaries.h"
 #include "kernels/token_score.h"
 
 #include <algorithm>
@@ -222,6 +223,8 @@ void Engine::run(const StepPlan& plan) {
   describe(span, plan);
   if (context_.tracer != nullptr) context_.tracer->collect();
   follow_ops(plan);
+  batch_.follow(plan, config_.num_slots);
+  if (hot_) hot_->follow(plan);
   if (!plan.rows.empty()) compute(plan);
   if (mover_) mover_->end(plan);
   score_prompts(plan);
@@ -239,12 +242,18 @@ TensorView Engine::forward(const StepPlan& plan) {
   Decoder::LayerGate gate;
   if (plan.confirms && mover_ && !as_graph) gate = [this](int64_t layer) { mover_->before_layer(layer); };
   if (plan.confirms && mover_ && as_graph) mover_->before_layer(model_.num_layers - 1);
-  const auto compute = [&] { return decoder_.forward(batch_, pool_->pages(), gate); };
+  const auto compute = [&] { return decoder_.forward(batch_, pages(), gate); };
   batch_.assign(plan, *table_, as_graph ? DecodeGraphs::padded(static_cast<int64_t>(plan.rows.size())) : 0);
   if (as_graph) batch_.bound_positions(DecodeGraphs::padded_positions(batch_.rows().max_end));
   {
     const StreamSpan span(context_.tracer, context_.stream, "upload batch", TraceTrack::kTransfers);
     batch_.upload(context_, sampler_.tokens());
+  }
+  if (as_graph && !batch_.arrived().empty()) {  // no part of what is recorded
+    for (int64_t layer = 0; layer < model_.num_layers; ++layer) {
+      index_pages(context_, batch_.arrived(), layer, pages());
+    }
+    batch_.forget_arrived();
   }
   const StreamSpan span(context_.tracer, context_.stream, "forward", TraceTrack::kCompute, "tokens",
                         batch_.num_tokens());

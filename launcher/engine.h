@@ -18,6 +18,7 @@
 #include "core/token_score.h"
 #include "dist/communicator.h"
 #include "dist/model/decoder.h"
+#include "dist/model/hot_buffer.h"
 #include "dist/model/page_selector.h"
 #include "dist/plan_channel.h"
 #include "dist/topology.h"
@@ -59,6 +60,10 @@ struct EngineConfig {
   KvFormat format = KvFormat::kFull;
   /// How generated tokens attend to selected pages; nothing: they attend to all.
   std::optional<SparseRule> sparse = {};
+  /// With sparse attention and a host tier: pages of sequences that generate may be read on the host.
+  bool offloads = false;
+  /// CUDA, of those: pages' worth of device copies; 0: none.
+  int64_t hot_pages = 0;
   bool share_prefixes = true;
   std::string policy = "adaptive";
   ScheduleOrder order = ScheduleOrder::kInput;
@@ -169,6 +174,8 @@ class Engine {
   const PlannerStats& planner_stats() const { return planner_->stats(); }
   /// Of this rank's transfers.
   MoverStats mover_stats() const { return mover_ ? mover_->stats() : MoverStats{}; }
+  /// Of this rank's disk store; all 0 without one.
+  DiskStoreBytes disk_bytes() const { return store_ != nullptr ? store_->bytes() : DiskStoreBytes{}; }
   const PageCosts& page_costs() const { return costs_; }
   /// Of this rank's layers and KV heads; all 0 where attention is not sparse. Waits for the device.
   SelectionTotals selection_totals() const { return selector_ ? selector_->totals() : SelectionTotals{}; }
@@ -201,6 +208,8 @@ class Engine {
   int64_t measure_host_copy(HostPool& host);
   int64_t measure_prefill(int64_t num_tokens);
   void follow_ops(const StepPlan& plan);
+  KvPages pages() const;
+  void read_on_host(HostPool& host);
   void confirm(const StepPlan& plan);
   void report_transfers();
   bool tell_transfers();
@@ -229,6 +238,9 @@ class Engine {
   std::optional<PageSelector> selector_;
   std::optional<TransferReports> reports_;  // with tiers, like the mover
   std::unique_ptr<PageMover> mover_;
+  const HostPool* host_ = nullptr;  // that rows read
+  std::optional<HotBuffer> hot_;    // copies of what they read there
+  const DiskStore* store_ = nullptr;
   std::array<uint64_t, kNumTransferChannels> transfers_begun_{};
   bool must_diverge_ = false;
   PageCosts costs_;

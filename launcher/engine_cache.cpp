@@ -1,6 +1,7 @@
 // How the engine sets its cache up: pages in memory, table, planner.
 #include "core/error.h"
 #include "dist/model/key_calibration.h"
+#include "kernels/page_summaries.h"
 #include "launcher/engine.h"
 
 #include <algorithm>
@@ -50,7 +51,8 @@ void Engine::make_cache(const LayerSet& wide_keys) {
                                   : model_key_;
   table_.emplace(config_.num_slots, 0, config_.num_open_slots());
   pool_.reset();
-  pool_.emplace(layout_, config_.num_slots, context_.device, config_.num_open_slots());
+  pool_.emplace(layout_, config_.num_slots, context_.device, config_.num_open_slots(),
+                config_.sparse ? config_.num_slots + (config_.offloads ? config_.tiers.host_slots : 0) : 0);
   if (config_.sparse) {
     selector_.emplace(context_, *config_.sparse, layout_, config_.batch_limits().rows, config_.most_pages());
     decoder_.set_selector(&*selector_);
@@ -59,21 +61,25 @@ void Engine::make_cache(const LayerSet& wide_keys) {
 }
 
 void Engine::make_planner() {
-  planner_ = std::make_unique<Planner>(PlannerConfig{.num_slots = config_.num_slots,
-                                                     .page_tokens = config_.page_tokens,
-                                                     .max_step_tokens = config_.max_step_tokens,
-                                                     .max_sequences = config_.max_sequences,
-                                                     .prefill_chunk = config_.prefill_chunk,
-                                                     .open_slots = config_.num_open_slots(),
-                                                     .splits_first_page = layout_.splits_first_page(),
-                                                     .sparse = config_.sparse.has_value(),
-                                                     .sparse_key = sparse_key(config_, ranks_of_kv_head_),
-                                                     .share_prefixes = config_.share_prefixes,
-                                                     .cache_key = cache_key_,
-                                                     .policy = config_.policy,
-                                                     .knows_future = knows_future(config_.policy),
-                                                     .order = config_.order,
-                                                     .tiers = tier_config_});
+  planner_ =
+      std::make_unique<Planner>(PlannerConfig{.num_slots = config_.num_slots,
+                                              .page_tokens = config_.page_tokens,
+                                              .max_step_tokens = config_.max_step_tokens,
+                                              .max_sequences = config_.max_sequences,
+                                              .prefill_chunk = config_.prefill_chunk,
+                                              .open_slots = config_.num_open_slots(),
+                                              .splits_first_page = layout_.splits_first_page(),
+                                              .sparse = config_.sparse.has_value(),
+                                              .sparse_key = sparse_key(config_, ranks_of_kv_head_),
+                                              .offload = config_.offloads && tier_config_.host_slots > 0,
+                                              .sparse_sink_pages = config_.sparse ? config_.sparse->sink_pages : 0,
+                                              .sparse_recent_pages = config_.sparse ? config_.sparse->recent_pages : 0,
+                                              .share_prefixes = config_.share_prefixes,
+                                              .cache_key = cache_key_,
+                                              .policy = config_.policy,
+                                              .knows_future = knows_future(config_.policy),
+                                              .order = config_.order,
+                                              .tiers = tier_config_});
 }
 
 void Engine::calibrate() {
@@ -85,9 +91,12 @@ void Engine::calibrate() {
   if (wide.size() == 0) return;
   KvLayout wider = layout_;
   wider.wide_keys = wide;
-  const auto refit = [&](int64_t slots) { return slots * layout_.page_bytes() / wider.page_bytes(); };
-  if (config_.are_slots_by_bytes) config_.num_slots = refit(config_.num_slots);
-  if (config_.tiers.are_slots_by_bytes) config_.tiers.host_slots = refit(config_.tiers.host_slots);
+  const auto refit = [&](int64_t slots, int64_t beside) {
+    return slots * (layout_.page_bytes() + beside) / (wider.page_bytes() + beside);
+  };
+  const int64_t summary_bytes = config_.sparse ? summary_slot_bytes(layout_) : 0;
+  if (config_.are_slots_by_bytes) config_.num_slots = refit(config_.num_slots, summary_bytes);
+  if (config_.tiers.are_slots_by_bytes) config_.tiers.host_slots = refit(config_.tiers.host_slots, 0);
   const int64_t needed = wider.slots_for(config_.max_sequence);
   LS_REQUIRE(ConfigError, config_.num_slots >= needed,
              "the KV cache has {} pages once {} layers keep keys of 8 bits; one sequence of model.max_sequence = {} "

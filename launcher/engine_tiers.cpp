@@ -27,11 +27,13 @@ int64_t nanoseconds_since(Clock::time_point start) {
 void Engine::use_tiers(CacheTiers& tiers) {
   LS_CHECK(table_->next_plan_number() == 0, "tiers are added after plan {}", table_->next_plan_number() - 1);
   tier_config_ = tiers.agree(group_);
+  store_ = tiers.store();
   tier_config_.copy_ahead_pages =
       std::min(config_.max_step_tokens / config_.page_tokens + config_.max_sequences, config_.num_slots / 8);
   costs_ = measure_costs(tiers);
   const auto loses = [&](int64_t load) { return config_.tiers.may_bypass && load > costs_.compute; };
-  bypassed_[static_cast<size_t>(Tier::kHost)] = loses(costs_.from_host);
+  // Pages that are read on the host are not loaded.
+  bypassed_[static_cast<size_t>(Tier::kHost)] = !config_.offloads && loses(costs_.from_host);
   bypassed_[static_cast<size_t>(Tier::kDisk)] = tiers.file() != nullptr && loses(costs_.from_disk);
   const bool is_without_host = is_bypassed(Tier::kHost), is_without_disk = is_bypassed(Tier::kDisk) || is_without_host;
   if (is_without_disk) {
@@ -50,9 +52,34 @@ void Engine::use_tiers(CacheTiers& tiers) {
     mover_ = std::make_unique<PageMover>(context_, *pool_, &tiers.host(), is_without_disk ? nullptr : tiers.file(),
                                          MoverOptions{.workers = config_.tiers.workers,
                                                       .timeout = config_.tiers.timeout,
+                                                      .reads_host = config_.offloads,
                                                       .faults = FaultPlan(config_.tiers.faults, group_.rank())});
   }
+  if (config_.offloads) read_on_host(tiers.host());
   if (planner_) make_planner();
+}
+
+void Engine::read_on_host(HostPool& host) {
+  host_ = &host;
+  if (config_.hot_pages == 0 || context_.device.kind != DeviceKind::kCuda) return;
+  hot_.emplace(context_, layout_, config_.hot_pages, host.num_slots(),
+               config_.batch_limits().rows * layout_.num_kv_heads, selector_->capacity());
+  selector_->use_hot_buffer(&*hot_);
+}
+
+KvPages Engine::pages() const {
+  KvPages pages = pool_->pages();
+  if (host_ == nullptr) return pages;
+  pages.num_slots = config_.num_slots;
+  pages.host_base = host_->slot(SlotId(0)).data();
+  pages.host_slot_bytes = host_->slot_bytes();
+  pages.host_head_stride = host_->head_stride();
+  if (!hot_) return pages;
+  pages.hot_base = hot_->pages().blocks;
+  pages.num_host_slots = hot_->pages().num_host_slots;
+  pages.hot_blocks = hot_->pages().num_blocks;
+  pages.hot_block_bytes = hot_->pages().block_bytes;
+  return pages;
 }
 
 // Formats of pages and records that other versions may change are in the store's own marks.

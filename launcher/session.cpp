@@ -4,6 +4,7 @@
 #include "core/log.h"
 #include "dist/comm/transport.h"
 #include "dist/model/key_calibration.h"
+#include "kernels/page_summaries.h"
 #include "launcher/commands/command.h"
 #include "launcher/phase.h"
 #include "launcher/runtime/numerics.h"
@@ -83,7 +84,7 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
         name_of(checkpoint_->config().architecture), settings.model.path, name_of(sizing_.engine.dtype),
         topology_->world_size(), topology_->dp(), tp, static_cast<double>(sizing_.memory.weights) / kMiB,
         static_cast<double>(sizing_.memory.activations) / kMiB, static_cast<double>(sizing_.memory.kv_cache) / kMiB,
-        sizing_.engine.num_slots * sizing_.engine.page_tokens, sizing_.reason, load_seconds_);
+        tokens_in(sizing_.engine, sizing_.engine.num_slots), sizing_.reason, load_seconds_);
   }
 }
 
@@ -94,7 +95,7 @@ void Session::calibrate() {
   const KvLayout& layout = engine_->kv_layout();
   const int64_t open_bytes = sizing_.memory.kv_cache - sizing_.engine.num_slots * sizing_.slot_bytes;
   sizing_.engine = config;
-  sizing_.slot_bytes = layout.page_bytes();
+  sizing_.slot_bytes = layout.page_bytes() + (config.sparse ? summary_slot_bytes(layout) : 0);
   sizing_.memory.kv_cache = config.num_slots * sizing_.slot_bytes + open_bytes;
   sizing_.memory.host_cache = config.tiers.host_slots * HostPool::slot_bytes_of(layout);
   if (!is_root() || engine_->key_signal_to_noise().empty()) return;
@@ -121,8 +122,9 @@ void Session::describe_tiers() const {
   const int64_t page_tokens = sizing_.engine.page_tokens;
   constexpr double kMicrosecond = 1e3;
   log_info("KV cache below the device: host {} tokens, disk {} tokens beside {} found ({})",
-           tiers.host_slots * page_tokens, tiers.disk_pages * page_tokens,
-           static_cast<int64_t>(tiers.stored.size()) * page_tokens, tiers_->store() ? tiers_->store()->io() : "none");
+           tokens_in(sizing_.engine, tiers.host_slots), tokens_in(sizing_.engine, tiers.disk_pages),
+           tokens_in(sizing_.engine, static_cast<int64_t>(tiers.stored.size())),
+           tiers_->store() ? tiers_->store()->io() : "none");
   log_info("a page of {} tokens: {:.0f} us to compute, {:.0f} us from the host, {:.0f} us from the disk", page_tokens,
            static_cast<double>(costs.compute) / kMicrosecond, static_cast<double>(costs.from_host) / kMicrosecond,
            static_cast<double>(costs.from_disk) / kMicrosecond);

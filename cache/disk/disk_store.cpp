@@ -48,7 +48,7 @@ class DiskStore::Impl {
         capacity_pages(opened.num_segments * opened.facts.pages_per_segment),
         pages(std::move(opened.pages)),
         opening(std::move(opened.report)),
-        session(asked.directory, std::move(opened)) {}
+        session(asked, std::move(opened)) {}
 };
 
 DiskStore::DiskStore(const DiskStoreOptions& options, std::shared_ptr<SystemCalls> calls)
@@ -71,6 +71,7 @@ const std::vector<Hash128>& DiskStore::pages() const { return impl_->pages; }
 int64_t DiskStore::capacity_pages() const { return impl_->capacity_pages; }
 int64_t DiskStore::pages_per_segment() const { return impl_->facts.pages_per_segment; }
 const std::string& DiskStore::io() const { return impl_->io; }
+DiskStoreBytes DiskStore::bytes() const { return impl_->session.bytes(); }
 const DiskStoreOpening& DiskStore::opening() const { return impl_->opening; }
 bool DiskStore::is_off() const { return thread_->is_given_up(); }
 bool DiskStore::is_idle() const { return thread_->is_idle(); }

@@ -32,6 +32,8 @@ struct DiskStoreOptions {
   RecordShape shape;
   HeadRange heads;                            // of the model, that this rank writes and wants back
   std::string io = "auto";                    // auto, uring, pread, mmap
+  int32_t packing_level = 0;                  // of zstd, for what this rank writes; 0 = as it is
+  int32_t packing_threads = 1;                // that pack or unpack the pages of a call
   std::chrono::milliseconds timeout{30'000};  // of one call of write, read or forget, and of opening's wait for locks
   /// How long opening waits for the ranks of an ended job to let go, where they leave no room.
   std::chrono::milliseconds patience{2'000};
@@ -43,7 +45,13 @@ struct DiskStoreOpening {
   int64_t pages_of_others = 0;   // of other contents or shapes
   int64_t removed_segments = 0;  // without a page, or the oldest, for room
   int64_t removed_bytes = 0;
-  std::vector<std::string> problems;  // files that are left alone: "PATH has version 2; …"
+  std::vector<std::string> problems;  // files that are left alone: "PATH has version 4; …"
+};
+
+/// Bytes of pages that were written or read well, since opening.
+struct DiskStoreBytes {
+  int64_t written = 0, read = 0;                // payload with its padding
+  int64_t written_stored = 0, read_stored = 0;  // the same on disk: fewer where records are packed
 };
 
 class DiskStore {
@@ -64,6 +72,8 @@ class DiskStore {
   /// How payload travels: "io_uring, O_DIRECT".
   const std::string& io() const;
   const DiskStoreOpening& opening() const;
+  /// From any thread.
+  DiskStoreBytes bytes() const;
 
   struct Write {
     Hash128 key;

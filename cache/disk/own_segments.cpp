@@ -15,8 +15,13 @@
 namespace lockstep {
 
 OwnSegments::OwnSegments(std::filesystem::path directory, const WriterFacts& facts, int64_t most, int open_flags,
-                         std::shared_ptr<SystemCalls> calls)
-    : directory_(std::move(directory)), facts_(facts), most_(most), open_flags_(open_flags), calls_(std::move(calls)) {}
+                         bool is_sparse, std::shared_ptr<SystemCalls> calls)
+    : directory_(std::move(directory)),
+      facts_(facts),
+      most_(most),
+      open_flags_(open_flags),
+      is_sparse_(is_sparse),
+      calls_(std::move(calls)) {}
 
 OwnSegments::Slot OwnSegments::take(uint64_t attempt) {
   const auto pages = static_cast<uint64_t>(facts_.pages_per_segment);
@@ -37,8 +42,8 @@ std::string OwnSegments::create(uint64_t index) {
   if (fd < 0) return fmt::format("cannot make {}: {}", path.string(), error_text(fd));
   FileHandle file(calls_, fd);
   int error = try_lock(fd, false) ? 0 : -errno;
-  if (error == 0) error = calls_->allocate(fd, facts_.segment_bytes());
-  // Lustre, some FUSE: without blocks set aside, a full disk shows at a page's write, and fails that page.
+  if (error == 0) error = is_sparse_ ? -EOPNOTSUPP : calls_->allocate(fd, facts_.segment_bytes());
+  // Sparse, or Lustre, some FUSE: without blocks set aside, a full disk shows at a page's write, and fails that page.
   if (error == -EOPNOTSUPP || error == -ENOSYS || error == -EINVAL)
     error = calls_->truncate(fd, facts_.segment_bytes());
   const std::vector<std::byte> header = encode_segment_header(facts_, index);

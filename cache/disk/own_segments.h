@@ -14,8 +14,9 @@ namespace lockstep {
 /// Not thread-safe.
 class OwnSegments {
  public:
-  /// At most `most` segments at a time; files are opened with `open_flags` beside the usual ones.
-  OwnSegments(std::filesystem::path directory, const WriterFacts& facts, int64_t most, int open_flags,
+  /// At most `most` segments at a time; files are opened with `open_flags` beside the usual ones. Sparse ones have no
+  /// blocks set aside: what packed records leave of their places takes none.
+  OwnSegments(std::filesystem::path directory, const WriterFacts& facts, int64_t most, int open_flags, bool is_sparse,
               std::shared_ptr<SystemCalls> calls);
 
   struct Slot {
@@ -41,6 +42,7 @@ class OwnSegments {
   WriterFacts facts_;
   int64_t most_;
   int open_flags_;
+  bool is_sparse_;
   std::shared_ptr<SystemCalls> calls_;
   uint64_t next_attempt_ = 0;
   std::map<uint64_t, std::shared_ptr<OpenSegment>> segments_;

@@ -8,8 +8,18 @@ namespace lockstep {
 
 int64_t PagePart::offset() const {
   const WriterFacts& facts = copy->segment->facts;
-  return facts.slot_offset(copy->slot) + (heads.first - facts.heads.first) * facts.shape.aligned_payload_bytes();
+  const auto before = std::span(copy->packing).first(static_cast<size_t>(heads.first - copy->heads.first));
+  return facts.slot_offset(copy->slot) + copy->begin + lockstep::stored_bytes(before, facts.shape);
 }
+
+std::span<const RecordPacking> PagePart::packing() const {
+  return std::span(copy->packing)
+      .subspan(static_cast<size_t>(heads.first - copy->heads.first), static_cast<size_t>(heads.count));
+}
+
+bool PagePart::is_packed() const { return std::ranges::any_of(packing(), &RecordPacking::is_packed); }
+
+int64_t PagePart::stored_bytes() const { return lockstep::stored_bytes(packing(), copy->segment->facts.shape); }
 
 std::span<const uint32_t> PagePart::layer_crcs() const {
   const auto layers = static_cast<size_t>(copy->segment->facts.shape.num_layers);

@@ -30,7 +30,9 @@ struct PageCopy {
   uint32_t slot = 0;
   HeadRange heads;
   int64_t time = 0;
-  std::vector<uint32_t> layer_crcs;  // [heads.count][num_layers]
+  std::vector<uint32_t> layer_crcs;    // [heads.count][num_layers]
+  std::vector<RecordPacking> packing;  // [heads.count]
+  int64_t begin = 0;                   // of the first head, within the slot
 };
 
 /// A part of a page that is one read: heads [heads.first, heads.end()) of `copy`.
@@ -39,6 +41,10 @@ struct PagePart {
   HeadRange heads;
 
   int64_t offset() const;
+  /// How each head of the part lies there, one behind the other.
+  std::span<const RecordPacking> packing() const;
+  bool is_packed() const;
+  int64_t stored_bytes() const;
   /// CRC32C of each [head][layer] of the part.
   std::span<const uint32_t> layer_crcs() const;
 };

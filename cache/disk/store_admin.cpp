@@ -25,27 +25,40 @@ FileHandle lock_store(const std::filesystem::path& directory, const std::shared_
   return lock;
 }
 
+/// Of one record, on disk and as it is.
+struct RecordMemory {
+  explicit RecordMemory(const RecordShape& shape)
+      : stored(shape.aligned_payload_bytes()), record(shape.aligned_payload_bytes()) {}
+  AlignedBytes stored, record;
+};
+
 /// Checks the live heads of one record.
 void verify_record(const ScannedSegment& segment, const ScannedRecord& record, const WriterFacts& facts, int fd,
-                   SystemCalls& calls, AlignedBytes& memory, Verified& verified,
+                   SystemCalls& calls, RecordMemory& memory, Verified& verified,
                    const std::function<void(const std::string&)>& say) {
   const HeadRange& heads = record.entry.heads;
   const auto layers = static_cast<size_t>(facts.shape.num_layers);
   const LayerBlocks blocks = facts.shape.blocks();
+  int64_t end = facts.slot_offset(record.entry.slot);
   for (int32_t i = 0; i < heads.count; ++i) {
+    const RecordPacking& packing = record.entry.packing[static_cast<size_t>(i)];
+    const int64_t offset = end, bytes_there = stored_bytes(packing, facts.shape);
+    end += bytes_there;
     if (record.dropped[static_cast<size_t>(i)]) continue;
-    const int64_t offset = facts.slot_offset(record.entry.slot) + i * facts.shape.aligned_payload_bytes();
+    const auto stored = memory.stored.span().first(static_cast<size_t>(bytes_there));
     std::string problem;
-    if (const int error = read_all(calls, fd, memory.span(), offset); error != 0) problem = error_text(error);
+    if (const int error = read_all(calls, fd, stored, offset); error != 0) problem = error_text(error);
+    if (problem.empty()) problem = unpack_record(stored, packing, facts.shape, memory.record.span());
     for (size_t layer = 0; problem.empty() && layer < layers; ++layer) {
       const auto number = static_cast<int64_t>(layer);
-      const auto bytes = memory.span().subspan(static_cast<size_t>(blocks.offset_of(number)),
-                                               static_cast<size_t>(blocks.bytes_of(number)));
+      const auto bytes = memory.record.span().subspan(static_cast<size_t>(blocks.offset_of(number)),
+                                                      static_cast<size_t>(blocks.bytes_of(number)));
       if (crc32c(bytes) != record.entry.layer_crcs[static_cast<size_t>(i) * layers + layer])
         problem = fmt::format("layer {} has a wrong checksum", layer);
     }
     ++verified.records;
     verified.bytes += facts.shape.payload_bytes();
+    verified.stored_bytes += bytes_there;
     if (problem.empty()) continue;
     ++verified.bad;
     say(fmt::format("{} at {}: page {}, head {}: {}", segment.path.string(), offset, record.entry.key.to_string(),
@@ -65,7 +78,7 @@ void verify_writer(const ScannedWriter& writer, SystemCalls& calls, const std::s
   if (!writer.is_live && writer.log_bytes - writer.good_bytes >= writer.facts->entry_bytes())
     bad(fmt::format("{} at {}: no entry; {} bytes from here on are not used", writer.log.string(), writer.good_bytes,
                     writer.log_bytes - writer.good_bytes));
-  AlignedBytes memory(writer.facts->shape.aligned_payload_bytes());
+  RecordMemory memory(writer.facts->shape);
   for (const auto& [index, segment] : writer.segments) {
     if (segment.records.empty()) continue;
     if (!segment.problem.empty()) {
@@ -110,6 +123,7 @@ std::vector<ContentSummary> summarise(const StoreScan& scan) {
       for (const ScannedRecord& record : segment.records) {
         for (int32_t i = 0; i < record.entry.heads.count; ++i) {
           if (record.dropped[static_cast<size_t>(i)]) continue;
+          content.stored_bytes += stored_bytes(record.entry.packing[static_cast<size_t>(i)], content.shape);
           std::vector<bool>& heads = pages[name][record.entry.key];
           const auto head = static_cast<size_t>(record.entry.heads.first + i);
           if (heads.size() <= head) heads.resize(head + 1, false);

@@ -21,6 +21,7 @@ struct ContentSummary {
   int64_t pages = 0;        // with at least one head
   int64_t whole_pages = 0;  // with all of num_heads
   int64_t payload_bytes = 0;
+  int64_t stored_bytes = 0;  // what it takes on disk, in whole blocks: less where records are packed
 };
 
 /// The directory as it is now; no lock is held on return. Throws IoError if it is no store or cannot be read.
@@ -29,6 +30,7 @@ std::vector<ContentSummary> summarise(const StoreScan& scan);
 
 struct Verified {
   int64_t records = 0, bytes = 0;  // (page, head) records read and their payload
+  int64_t stored_bytes = 0;        // of them, on disk
   int64_t bad = 0;                 // of them, or of headers and log entries
 };
 /// Reads every record that is alive and checks every checksum; `say` gets a line for each bad one, with file and

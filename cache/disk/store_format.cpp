@@ -14,6 +14,7 @@ constexpr uint64_t kSegmentMagic = 0x474553564b4b434cULL;  // "LCKKVSEG"
 constexpr uint32_t kByteOrderMark = 0x01020304;
 constexpr int64_t kCrcBytes = 4;
 constexpr int64_t kEntryFixedBytes = 64;
+constexpr int64_t kPackingBytes = 8;  // of a record
 // Bounds far above any model's, so that products of a header's numbers stay in range.
 constexpr int64_t kMostLayers = 1 << 16, kMostHeads = 1 << 12, kMostLayerBytes = int64_t{1} << 32;
 constexpr int64_t kMostSegmentBytes = int64_t{1} << 50, kMostEntryBytes = int64_t{1} << 26;
@@ -150,7 +151,8 @@ std::optional<WriterFacts> decode_header(std::span<const std::byte> bytes, uint6
 
 int64_t WriterFacts::entry_bytes() const {
   constexpr int64_t kMultiple = 8;
-  return (kEntryFixedBytes + 4 * num_crcs() + kCrcBytes + kMultiple - 1) / kMultiple * kMultiple;
+  const int64_t bytes = kEntryFixedBytes + kPackingBytes * heads.count + 4 * num_crcs() + kCrcBytes;
+  return (bytes + kMultiple - 1) / kMultiple * kMultiple;
 }
 
 std::vector<std::byte> encode_log_header(const WriterFacts& facts) {
@@ -173,6 +175,12 @@ std::vector<std::byte> encode_entry(const WriterFacts& facts, uint64_t index, co
   BlockWriter block(facts.entry_bytes());
   block.put(static_cast<uint32_t>(entry.kind)).put(entry.slot).put(index).put(entry.segment).put(entry.key);
   block.put(entry.writer).put(entry.heads).put(entry.time);
+  if (entry.kind == EntryKind::kPage) {
+    for (size_t head = 0; head < static_cast<size_t>(facts.heads.count); ++head) {
+      const RecordPacking packing = entry.packing.empty() ? RecordPacking() : entry.packing.at(head);
+      block.put(packing.bytes).put(packing.crc);
+    }
+  }
   for (const uint32_t crc : entry.layer_crcs) block.put(crc);
   return block.finish(entry_seed(facts));
 }
@@ -216,6 +224,12 @@ std::optional<LogEntry> decode_entry(const WriterFacts& facts, uint64_t index, s
   if (entry.kind != EntryKind::kPage || entry.writer != facts.writer || entry.heads != facts.heads ||
       entry.slot >= facts.pages_per_segment)
     return std::nullopt;
+  entry.packing.resize(static_cast<size_t>(facts.heads.count));
+  for (RecordPacking& packing : entry.packing) {
+    packing.bytes = block.get<uint32_t>();
+    packing.crc = block.get<uint32_t>();
+    if (!is_possible(packing, facts.shape)) return std::nullopt;
+  }
   entry.layer_crcs.resize(static_cast<size_t>(facts.num_crcs()));
   for (uint32_t& crc : entry.layer_crcs) crc = block.get<uint32_t>();
   return entry;

@@ -2,12 +2,13 @@
 //
 // A writer has one log (header, then entries of one fixed size, each with a CRC32C) and segments (header block, then
 // slots). No length is stored that decides where a checksum lies: an entry's size follows from its log's header, so any
-// burst of up to 32 wrong bits falls into ranges of known ends, and each range's CRC32C finds its part. Payload has no
-// header on disk: what it is and its checksums stand in the log, so that the heads of a page are one read into the
-// caller's memory. Readers trust nothing: arbitrary bytes give "damaged", never a crash or more memory than the file
-// has.
+// burst of up to 32 wrong bits falls into ranges of known ends, and each range's CRC32C finds its part. Lengths of
+// packed records stand in entries and are read only from those whose CRC32C is right. Payload has no header on disk:
+// what it is and its checksums stand in the log, so that the heads of a page are one read into the caller's memory.
+// Readers trust nothing: arbitrary bytes give "damaged", never a crash or more memory than the file has.
 #pragma once
 
+#include "cache/disk/record_packing.h"
 #include "cache/disk/record_shape.h"
 #include "core/hash.h"
 
@@ -20,7 +21,7 @@
 
 namespace lockstep {
 
-inline constexpr uint32_t kStoreVersion = 2;
+inline constexpr uint32_t kStoreVersion = 3;
 inline constexpr int64_t kLogHeaderBytes = 512;
 inline constexpr int64_t kSegmentHeaderBytes = kDiskAlignment;
 
@@ -59,8 +60,9 @@ struct LogEntry {
   uint32_t slot = 0;
   Hash128 key;
   HeadRange heads;
-  int64_t time = 0;                  // nanoseconds since 1970
-  std::vector<uint32_t> layer_crcs;  // kPage: CRC32C of each [head][layer]; kDrop: none
+  int64_t time = 0;                         // nanoseconds since 1970
+  std::vector<uint32_t> layer_crcs;         // kPage: CRC32C of each [head][layer]; kDrop: none
+  std::vector<RecordPacking> packing = {};  // kPage: of each head, or empty: all lie there as they are
 };
 
 std::vector<std::byte> encode_log_header(const WriterFacts& facts);

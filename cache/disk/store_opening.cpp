@@ -43,8 +43,15 @@ void add_record(PageIndex& index, const std::shared_ptr<OpenSegment>& segment, c
     while (is_there(head + 1)) ++head;
     const auto first = record.entry.layer_crcs.begin() + (begin - heads.first) * layers;
     const HeadRange run{begin, head + 1 - begin};
-    index.add(record.entry.key,
-              {segment, record.entry.slot, run, record.entry.time, {first, first + run.count * layers}});
+    const auto packing = record.entry.packing.begin() + (begin - heads.first);
+    const std::span before(record.entry.packing.begin(), packing);
+    index.add(record.entry.key, {segment,
+                                 record.entry.slot,
+                                 run,
+                                 record.entry.time,
+                                 {first, first + run.count * layers},
+                                 {packing, packing + run.count},
+                                 stored_bytes(before, segment->facts.shape)});
   }
 }
 

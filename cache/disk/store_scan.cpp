@@ -38,7 +38,9 @@ void scan_segment(ScannedWriter& writer, uint64_t index, ScannedSegment& segment
   AlignedBytes header(kSegmentHeaderBytes);
   int error = fd;
   if (file) {
-    segment.bytes = std::max<int64_t>(facts_of(fd).bytes, 0);
+    const FileFacts facts = facts_of(fd);
+    segment.bytes = std::max<int64_t>(facts.bytes, 0);
+    segment.block_bytes = facts.block_bytes;
     error = read_all(*calls, fd, header.span(), 0);
   }
   if (error < 0) {

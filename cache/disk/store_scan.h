@@ -23,7 +23,7 @@ struct ScannedRecord {
 
 struct ScannedSegment {
   std::filesystem::path path;
-  int64_t bytes = 0;
+  int64_t bytes = 0, block_bytes = 0;  // its length, which is what counts; what it occupies: less where it is sparse
   std::string problem;                 // empty: its header is right
   std::vector<ScannedRecord> records;  // as the log tells, those with no head left included
   int64_t live_heads = 0;

@@ -48,40 +48,40 @@ void clear_padding(std::span<std::byte> heads, const RecordShape& shape) {
 
 }  // namespace
 
-StoreSession::StoreSession(std::filesystem::path directory, OpenedStore opened)
-    : directory_(std::move(directory)),
+StoreSession::StoreSession(const DiskStoreOptions& options, OpenedStore opened)
+    : directory_(options.directory),
       calls_(opened.calls),
-      engine_(std::move(opened.engine.engine)),
       facts_(opened.facts),
+      payload_(std::move(opened.engine.engine), facts_.shape, options.packing_level, options.packing_threads),
       log_(std::move(opened.log)),
       index_(std::move(opened.index)),
-      own_(directory_, facts_, opened.num_segments, opened.engine.open_flags, calls_) {}
+      own_(directory_, facts_, opened.num_segments, opened.engine.open_flags, options.packing_level > 0, calls_) {}
 
 Results StoreSession::write(std::span<const DiskStore::Write> pages) {
   Results results(pages.size());
   std::vector<OwnSegments::Slot> slots;
-  std::vector<Transfer> transfers;
+  std::vector<PayloadIo::Write> writes;
   std::set<std::shared_ptr<OpenSegment>> touched;
   for (size_t i = 0; i < pages.size(); ++i) {
     OwnSegments::Slot slot = own_.take(pages[i].attempt.value_or(own_.next_attempt()));
     if (slot.segment) {
-      // A write only reads the memory.
-      auto* data = const_cast<std::byte*>(pages[i].heads.data());
-      transfers.push_back({slot.segment->file.fd(), true, data, facts_.page_bytes(), facts_.slot_offset(slot.slot)});
+      writes.push_back({slot.segment->file.fd(), facts_.slot_offset(slot.slot), pages[i].heads});
       touched.insert(slot.segment);
     } else {
       results[i] = slot.problem;
     }
     slots.push_back(std::move(slot));
   }
-  engine_->run(transfers);
-  auto transfer = transfers.begin();
+  payload_.write(writes);
+  std::vector<std::vector<RecordPacking>> packing(pages.size());
+  auto write = writes.begin();
   for (size_t i = 0; i < pages.size(); ++i) {
     if (!slots[i].segment) continue;
-    if (transfer->error != 0)
-      results[i] = fmt::format("cannot write {} at {}: {}", slots[i].segment->path.string(), transfer->offset,
-                               error_text(transfer->error));
-    ++transfer;
+    if (!write->problem.empty())
+      results[i] =
+          fmt::format("cannot write {} at {}: {}", slots[i].segment->path.string(), write->offset, write->problem);
+    packing[i] = std::move(write->packing);
+    ++write;
   }
   // Data first, then the entries that make it visible.
   for (const auto& segment : touched) {
@@ -105,14 +105,18 @@ Results StoreSession::write(std::span<const DiskStore::Write> pages) {
                        pages[i].key,
                        facts_.heads,
                        last_time_,
-                       {pages[i].layer_crcs.begin(), pages[i].layer_crcs.end()}});
+                       {pages[i].layer_crcs.begin(), pages[i].layer_crcs.end()},
+                       std::move(packing[i])});
   }
   const std::string problem = log_->append(entries);
   auto entry = entries.begin();
   for (size_t i = 0; i < pages.size(); ++i) {
     if (!problem.empty()) fail(results[i], problem);
     if (results[i]) continue;
-    index_.add(entry->key, {slots[i].segment, entry->slot, entry->heads, entry->time, std::move(entry->layer_crcs)});
+    written_ += facts_.page_bytes();
+    written_stored_ += stored_bytes(entry->packing, facts_.shape);
+    index_.add(entry->key, {slots[i].segment, entry->slot, entry->heads, entry->time, std::move(entry->layer_crcs),
+                            std::move(entry->packing)});
     ++entry;
     slots[i].segment->live_heads += facts_.heads.count;
     ++num_own_copies_;
@@ -124,7 +128,7 @@ Results StoreSession::write(std::span<const DiskStore::Write> pages) {
 Results StoreSession::read(std::span<const DiskStore::Read> pages) {
   Results results(pages.size());
   std::vector<std::vector<PagePart>> parts(pages.size());
-  std::vector<Transfer> transfers;
+  std::vector<PayloadIo::Read> reads;
   const int64_t stride = facts_.shape.aligned_payload_bytes();
   const auto memory_of = [&](size_t page, const PagePart& part) {
     return pages[page].heads.subspan(static_cast<size_t>((part.heads.first - facts_.heads.first) * stride),
@@ -133,27 +137,29 @@ Results StoreSession::read(std::span<const DiskStore::Read> pages) {
   for (size_t i = 0; i < pages.size(); ++i) {
     parts[i] = index_.find(pages[i].key);
     if (parts[i].empty()) results[i] = fmt::format("page {} is not in the disk cache", pages[i].key.to_string());
-    for (const PagePart& part : parts[i]) {
-      const std::span<std::byte> memory = memory_of(i, part);
-      transfers.push_back(
-          {part.copy->segment->file.fd(), false, memory.data(), static_cast<int64_t>(memory.size()), part.offset()});
-    }
+    for (const PagePart& part : parts[i])
+      reads.push_back({part.copy->segment->file.fd(), part.offset(), part.packing(), memory_of(i, part)});
   }
-  engine_->run(transfers);
+  payload_.read(reads);
   size_t next = 0;
   for (size_t i = 0; i < pages.size(); ++i) {
+    int64_t stored = 0;
     for (const PagePart& part : parts[i]) {
-      const Transfer& transfer = transfers[next++];
-      const std::span<std::byte> memory = memory_of(i, part);
-      std::string problem =
-          transfer.error != 0 ? error_text(transfer.error) : check_layers(memory, part.layer_crcs(), facts_.shape);
+      const PayloadIo::Read& read = reads[next++];
+      const std::span<std::byte> memory = read.heads;
+      const std::string problem =
+          read.problem.empty() ? check_layers(memory, part.layer_crcs(), facts_.shape) : read.problem;
       if (!problem.empty())
         fail(results[i],
-             fmt::format("cannot read {} at {}: {}", part.copy->segment->path.string(), transfer.offset, problem));
+             fmt::format("cannot read {} at {}: {}", part.copy->segment->path.string(), read.offset, problem));
+      stored += part.stored_bytes();
       clear_padding(memory, facts_.shape);
       std::ranges::copy(part.layer_crcs(), pages[i].layer_crcs.begin() +
                                                (part.heads.first - facts_.heads.first) * facts_.shape.num_layers);
     }
+    if (results[i]) continue;
+    read_ += facts_.page_bytes();
+    read_stored_ += stored;
   }
   return results;
 }
@@ -202,7 +208,7 @@ std::vector<LogEntry> StoreSession::needed_entries() const {
     for (const PageCopy& copy : copies) {
       if (!copy.segment->is_own) continue;
       entries.push_back({EntryKind::kPage, facts_.writer, copy.segment->index, copy.slot, key, copy.heads, copy.time,
-                         copy.layer_crcs});
+                         copy.layer_crcs, copy.packing});
     }
   }
   for (const LogEntry& drop : foreign_drops_) {
@@ -227,6 +233,8 @@ void StoreSession::shorten_log() {
     log_warn("disk cache: the log stays long: {}", error.what());
   }
 }
+
+DiskStoreBytes StoreSession::bytes() const { return {written_, read_, written_stored_, read_stored_}; }
 
 void StoreSession::close() {
   own_.close();

@@ -118,7 +118,8 @@ bool try_lock(int fd, bool exclusive) {
 FileFacts facts_of(int fd) {
   struct stat info {};
   if (::fstat(fd, &info) != 0) return {};
-  return {info.st_size, static_cast<int64_t>(info.st_nlink)};
+  constexpr int64_t kBlockBytes = 512;  // stat(2) counts in these, whatever the file system does
+  return {info.st_size, static_cast<int64_t>(info.st_nlink), info.st_blocks * kBlockBytes};
 }
 
 std::string error_text(int error) {

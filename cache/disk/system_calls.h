@@ -65,10 +65,11 @@ int write_all(SystemCalls& calls, int fd, std::span<const std::byte> bytes, int6
 
 /// flock(2) without waiting. True if it is held now.
 bool try_lock(int fd, bool exclusive);
-/// Length and number of names of an open file; {-1, 0} if it cannot be asked.
+/// Of an open file; {-1, 0, 0} if it cannot be asked.
 struct FileFacts {
-  int64_t bytes = -1;
+  int64_t bytes = -1;  // its length
   int64_t num_names = 0;
+  int64_t block_bytes = 0;  // what it occupies
 };
 FileFacts facts_of(int fd);
 

@@ -30,8 +30,10 @@ void Planner::Impl::admit(Step& step) {
     }
     const int64_t first = paging.tokens_of(num_cached);
     if (chunk_end(first, sequence.num_known(), step.tokens_left) <= first) return;  // the budget is used up
-    const int64_t available = pool.num_free() + tree.num_unreferenced();
-    if (!running.empty() && promised + pages_to_admit(sequence, keys) > available) return;
+    int64_t available = pool.num_free() + tree.num_unreferenced();
+    const int64_t needed = promised + pages_to_admit(sequence, keys);
+    if (!running.empty() && needed > available) available += num_offloadable();
+    if (!running.empty() && needed > available) return;
 
     next = waiting.erase(next);
     start(sequence);
@@ -78,12 +80,7 @@ int64_t Planner::Impl::pages_promised() const {
 }
 
 int64_t Planner::Impl::pages_to_admit(const SequenceState& sequence, std::span<const Hash128> keys) {
-  const int64_t num_there = tree.num_on_device(keys);
-  int64_t needed = pages_soon(sequence) - num_there;
-  if (num_there == 0) return needed;
-  const PrefixTree::Node* node = tree.find(keys[static_cast<size_t>(num_there - 1)]);
-  for (; node != nullptr && node->num_references == 0; node = node->parent) ++needed;
-  return needed;
+  return pages_soon(sequence) - tree.num_referenced(keys);
 }
 
 }  // namespace lockstep

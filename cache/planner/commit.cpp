@@ -66,6 +66,7 @@ void Planner::Impl::commit_rows(const StepPlan& plan, std::span<const size_t> vo
   }
   tree.clear_claims();
   promoted.clear();
+  offloaded.clear();
   plan_is_open = false;
   unresolved = plan.number;
   update_gauges();
@@ -93,7 +94,7 @@ void Planner::Impl::seal_full_pages(SequenceState& sequence) {
   for (size_t i = first; i < keys.size(); ++i) {
     PlacedPage page = sequence.open[i - first];
     PrefixTree::Node* node = tree.find(keys[i]);
-    if (node != nullptr && !node->is_on_device()) {  // it was cached elsewhere
+    if (node != nullptr && !node->is_on_device() && !node->is_in_place()) {  // it was cached elsewhere
       if (node->is_on_host()) drop_host_copy(*node);
       pool.seal(page);
       tree.set_page(*node, page);

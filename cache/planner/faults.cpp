@@ -3,6 +3,7 @@
 #include "core/error.h"
 
 #include <algorithm>
+#include <set>
 
 namespace lockstep {
 namespace {
@@ -51,7 +52,8 @@ void Planner::Impl::fail_host_copy(uint64_t number) {
   PrefixTree::Node* node = tree.find(at->second);
   copies.erase(at);
   if (node == nullptr || node->host_fill != number) return;
-  if (node->is_on_device() || node->disk == DiskCopy::kStored) {
+  if (node->is_in_place()) return;  // the plan that offloaded it confirms it, and tells then
+  if (node->is_on_device() || (node->disk == DiskCopy::kStored && node->num_carrying_children == 0)) {
     drop_host_copy(*node);
   } else {
     invalidate(*node);
@@ -82,16 +84,22 @@ void Planner::Impl::fail_store(uint64_t number) {
 }
 
 void Planner::Impl::fail_promotions(std::span<const PageId> pages) {
+  std::set<PageId> went_down;  // their copies to the host are counted when they are reported
+  for (const PrefixTree::Node* node : offloaded) {
+    if (node != nullptr) went_down.insert(node->page.page);
+  }
   for (const PageId page : pages) {
-    count_fault(Tier::kHost, TransferChannel::kToDevice);
-    const auto at = std::find_if(promoted.begin(), promoted.end(),
+    const bool is_down = went_down.contains(page);
+    if (!is_down) count_fault(Tier::kHost, TransferChannel::kToDevice);
+    const auto& nodes = is_down ? offloaded : promoted;
+    const auto at = std::find_if(nodes.begin(), nodes.end(),
                                  [&](const auto* node) { return node != nullptr && node->page.page == page; });
-    if (at == promoted.end()) continue;  // went with a page before it
-    invalidate(**at);
+    if (at != nodes.end()) invalidate(**at);  // else it went with a page before it
   }
 }
 
-// A tier that fails again and again is left alone: what it has is forgotten.
+// A tier that fails again and again is left alone: what it has is forgotten, but what running sequences read there,
+// whose copies were confirmed.
 void Planner::Impl::count_fault(Tier tier, TransferChannel channel) {
   ++stats.failed_transfers[static_cast<size_t>(channel)];
   const int64_t limit = config.tiers.faults_until_off;

@@ -68,6 +68,8 @@ struct Planner::Impl {
   void leave_host(PrefixTree::Node& node, const PrefixTree::Node* kept = nullptr);
   /// Copies a page to the host. `is_leaving`: it is about to leave the device, and would be lost else.
   bool demote(PrefixTree::Node& node, bool is_leaving);
+  /// Into a free slot, if there is one.
+  bool copy_to_host(PrefixTree::Node& node);
   /// Room is made for it, if it must be, but not at the cost of `kept` or of pages that one of the two hangs from.
   bool store(PrefixTree::Node& node, bool may_reclaim, const PrefixTree::Node* kept = nullptr);
   void drop_host_copy(PrefixTree::Node& node);
@@ -81,6 +83,20 @@ struct Planner::Impl {
   void copy_ahead();
   std::optional<StepPlan> persist_plan(int64_t max_pages);
   bool persist(PrefixTree::Node& node);
+
+  // offload.cpp
+  /// A page of a running sequence gives up its slot on the device, to be read on the host.
+  bool offload_page();
+  /// Frees a slot of the device without anybody giving up a page that it reads.
+  bool make_room() { return free_device_slot() || offload_page(); }
+  /// Slots that offload_page() can free.
+  int64_t num_offloadable();
+  int64_t offload_room() const;
+  void list_offloadable();
+  bool is_offloadable(const PrefixTree::Node& node) const;
+  bool takes_host_room();
+  /// Pages of the row that lie on the host alone.
+  int64_t count_in_place(const SequenceState& sequence) const;
 
   // faults.cpp
   void report(const TransferStatus& status);
@@ -154,6 +170,9 @@ struct Planner::Impl {
   DiskBook disk;
   std::map<uint64_t, Hash128> copies, fetches, writes;  // by transfer: pages on their way to host, from and to disk
   std::vector<PrefixTree::Node*> promoted;              // by the open plan
+  std::vector<PrefixTree::Node*> offloaded;             // likewise
+  std::vector<PrefixTree::Node*> offloadable;           // those that cost most first; of plan offloadable_of
+  std::optional<uint64_t> offloadable_of;
   std::array<int64_t, kNumTiers> faults{};
 
   std::unordered_map<SequenceId, SequenceState> sequences;

@@ -17,6 +17,10 @@ bool Planner::Impl::adopt_cached_pages(Step& step, SequenceState& sequence, bool
       adopt(sequence, *node, Tier::kDevice);
       continue;
     }
+    if (node->is_in_place()) {
+      adopt(sequence, *node, Tier::kHost);
+      continue;
+    }
     if (node->is_on_host() && node->fetch == 0) {
       const Tier found_in = node->is_fresh ? Tier::kDisk : Tier::kHost;
       if (!promote(step, sequence, *node, may_preempt)) return false;
@@ -65,7 +69,7 @@ int64_t Planner::Impl::num_cached(std::span<const Hash128> chain) {
 bool Planner::Impl::promote(Step& step, SequenceState& sequence, PrefixTree::Node& node, bool may_preempt) {
   constexpr uint64_t kHeld = ~uint64_t{0};
   tree.set_fetch(node, kHeld);
-  while (pool.num_free() == 0 && (free_device_slot() || (may_preempt && preempt_younger_than(sequence)))) {}
+  while (pool.num_free() == 0 && (make_room() || (may_preempt && preempt_younger_than(sequence)))) {}
   const bool has_slot = pool.num_free() > 0;
   tree.set_fetch(node, 0);
   if (!has_slot) return false;
@@ -81,10 +85,16 @@ bool Planner::Impl::fetch(PrefixTree::Node& node, bool is_due) {
   if (node.fetch != 0 || node.disk == DiskCopy::kWriting) return true;  // on its way, in one direction or the other
   if (pool.host().num_free() == 0) {
     PrefixTree::Node* victim = tree.host_victim(&node);
-    if (victim == nullptr) return false;
-    const bool is_spare = victim->host_score < tree.score(node);
-    if (!is_due && !is_spare) return false;
-    leave_host(*victim, &node);
+    // What else is on the host may lie before pages on the device that nobody reads.
+    while (victim == nullptr && pool.host().num_free() == 0 && is_due && config.offload && free_device_slot()) {
+      victim = tree.host_victim(&node);
+    }
+    if (pool.host().num_free() == 0) {
+      if (victim == nullptr) return false;
+      const bool is_spare = victim->host_score < tree.score(node);
+      if (!is_due && !is_spare) return false;
+      leave_host(*victim, &node);
+    }
   }
   const auto copy = pool.fetch(node.page.page, node.key);
   if (!copy) return false;

@@ -32,6 +32,11 @@ void PagePool::evict(const PlacedPage& page, bool is_read) {
   ops_.push_back({PageOpKind::kEvict, page.page, page.slot});
 }
 
+void PagePool::offload(const PlacedPage& page, SlotId host_slot) {
+  device_.give_back_busy(page.slot);
+  ops_.push_back({PageOpKind::kEvict, page.page, page.slot, Tier::kDevice, host_slot});
+}
+
 std::optional<PagePool::Copy> PagePool::demote(const PlacedPage& page) {
   const std::optional<SlotId> host_slot = host_.take();
   if (!host_slot) return std::nullopt;

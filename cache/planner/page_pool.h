@@ -36,6 +36,9 @@ class PagePool {
   /// The page leaves the device (kEvict). `is_read`: a transfer under way reads the slot.
   void evict(const PlacedPage& page, bool is_read = false);
 
+  /// The page leaves the device, and is read in its host slot from here on (kEvict with a host slot).
+  void offload(const PlacedPage& page, SlotId host_slot);
+
   // Copies between tiers. The number is the transfer's on its channel.
   /// Device to host; nothing when no host slot is free.
   struct Copy {

@@ -7,7 +7,7 @@ void Planner::Impl::grow(SequenceState& sequence, int64_t num_pages, bool may_pr
   while (sequence.num_pages() < num_pages) {
     const bool opens = config.open_slots > 0 && !paging.is_second_half(sequence.num_pages());
     const bool can_open = !opens || pool.open().num_free() > 0;
-    if (can_open && (pool.num_free() > 0 || free_device_slot())) {
+    if (can_open && (pool.num_free() > 0 || make_room())) {
       sequence.add_open_page(*pool.allocate(opens));
     } else if (!may_preempt || !preempt_younger_than(sequence)) {
       return;

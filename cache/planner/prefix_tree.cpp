@@ -44,6 +44,14 @@ int64_t PrefixTree::num_on_device(std::span<const Hash128> chain) {
   return first_missing - chain.begin();
 }
 
+int64_t PrefixTree::num_referenced(std::span<const Hash128> chain) {
+  const auto first_free = std::partition_point(chain.begin(), chain.end(), [this](const Hash128& key) {
+    const Node* node = find(key);
+    return node != nullptr && node->num_references > 0;
+  });
+  return first_free - chain.begin();
+}
+
 PrefixTree::Node& PrefixTree::add(const Hash128& key, Node* parent, PageId page, uint64_t now) {
   const auto [at, is_new] = nodes_.try_emplace(key);
   LS_CHECK(is_new, "page {} has the key of page {}", page.value(), at->second.page.page.value());
@@ -72,7 +80,7 @@ PrefixTree::Node& PrefixTree::insert(const Hash128& key, Node* parent, const Pla
   node.facts.is_output = is_output;
   node.facts.num_uses = 1;
   node.num_references = 1;
-  if (parent != nullptr) ++parent->num_device_children;
+  add_carrying_child(parent, 1);
   policy_.inserted(node.facts);
   return node;
 }
@@ -85,7 +93,7 @@ PrefixTree::Node& PrefixTree::insert_stored(const Hash128& key, Node* parent, Pa
 }
 
 void PrefixTree::reference(Node& node, uint64_t now) {
-  LS_CHECK(node.is_on_device(), "page {} is read, but not on the device", node.page.page.value());
+  LS_CHECK(node.is_on_device() || node.is_in_place(), "page {} is read, but not on the device", node.page.page.value());
   policy_.used(node.facts, now);
   withdraw(node);
   if (node.num_references == 0) --num_unreferenced_;
@@ -97,31 +105,58 @@ void PrefixTree::reference(Node& node, uint64_t now) {
 
 void PrefixTree::release(Node& node, uint64_t now) {
   LS_CHECK(node.num_references > 0, "page {} is released more often than referenced", node.page.page.value());
-  if (--node.num_references > 0) return;
+  if (node.num_references > 1) {
+    --node.num_references;
+    return;
+  }
   withdraw(node);
+  node.num_references = 0;
   node.facts.last_use = now;
-  ++num_unreferenced_;
+  if (node.is_on_device()) ++num_unreferenced_;
   offer(node);
+  if (!node.is_on_device()) add_in_place(node, -1);
 }
 
 void PrefixTree::set_slot(Node& node, SlotId slot) {
   const bool was_on_device = node.is_on_device(), is_on_device = slot.value() >= 0;
-  LS_CHECK(was_on_device != is_on_device, "page {}: slot {} after slot {}", node.page.page.value(), slot.value(),
-           node.page.slot.value());
-  LS_CHECK(node.num_references == 0 && node.num_device_children == 0,
-           "page {} moves with {} references and {} children on the device", node.page.page.value(),
-           node.num_references, node.num_device_children);
-  LS_CHECK(!is_on_device || node.parent == nullptr || node.parent->is_on_device(), "the parent of page {} is elsewhere",
-           node.page.page.value());
-  withdraw(node);
-  if (node.parent != nullptr) withdraw(*node.parent);
-  node.page.slot = slot;
-  num_unreferenced_ += is_on_device ? 1 : -1;
-  if (node.parent != nullptr) {
-    node.parent->num_device_children += is_on_device ? 1 : -1;
-    offer(*node.parent);
+  const int64_t page = node.page.page.value();
+  LS_CHECK(was_on_device != is_on_device, "page {}: slot {} after slot {}", page, slot.value(), node.page.slot.value());
+  if (is_on_device) {
+    LS_CHECK(node.num_references == 0, "page {} comes to the device while it is read", page);
+    LS_CHECK(node.parent == nullptr || node.parent->is_readable(), "the page before page {} is elsewhere", page);
+  } else {
+    const bool is_host_readable = node.is_on_host() && node.fetch == 0;
+    LS_CHECK(is_host_readable || (node.num_references == 0 && node.num_carrying_children == 0),
+             "page {} leaves the device with {} references and {} children there, and is not on the host", page,
+             node.num_references, node.num_carrying_children);
   }
+  withdraw(node);
+  const bool carried = node.carries_device_pages();
+  node.page.slot = slot;
+  const bool carries = node.carries_device_pages();
+  if (node.num_references == 0) num_unreferenced_ += is_on_device ? 1 : -1;
   offer(node);
+  if (node.is_in_place()) add_in_place(node, 1);
+  if (carried != carries) add_carrying_child(node.parent, carries ? 1 : -1);
+}
+
+void PrefixTree::add_in_place(Node& node, int64_t change) {
+  num_in_place_ += change;
+  if (node.parent == nullptr) return;
+  withdraw(*node.parent);
+  node.parent->num_in_place_children += change;
+  offer(*node.parent);
+}
+
+// Pages that lie on the host alone pass it on to the page before them.
+void PrefixTree::add_carrying_child(Node* parent, int64_t change) {
+  for (Node* node = parent; node != nullptr; node = node->parent) {
+    withdraw(*node);
+    const bool carried = node->carries_device_pages();
+    node->num_carrying_children += change;
+    offer(*node);
+    if (carried == node->carries_device_pages()) return;
+  }
 }
 
 void PrefixTree::set_page(Node& node, const PlacedPage& page) {
@@ -241,7 +276,8 @@ std::vector<PrefixTree::Node*> PrefixTree::next_device_victims(int64_t count) co
   std::vector<Node*> victims;
   for (Node* leaf : device_leaves_) {
     for (Node* node = leaf; node != nullptr && node->num_references == 0; node = node->parent) {
-      if (node != leaf && node->num_device_children > 1) break;
+      if (node != leaf && node->num_carrying_children > 1) break;
+      if (!node->is_on_device()) continue;
       if (static_cast<int64_t>(victims.size()) >= count) return victims;
       victims.push_back(node);
     }

@@ -2,9 +2,11 @@
 //
 // A page's key is the chained hash of its token ids and its parent's key, so that a key stands for the whole prefix.
 // Invariants: a page is in the tree only with all pages before it; on the device only with all pages before it on the
-// device; a referenced page and its ancestors are on the device and referenced. So presence, presence on the device and
-// references along a chain of keys are a prefix each, and what nobody references can leave, leaves of a tier first,
-// down to nothing. Only bookkeeping: who gives slots and writes plans is cache/planner/tiers.cpp. Not thread-safe.
+// device, or readable on the host; a referenced page and its ancestors are readable and referenced. A referenced page
+// that is not on the device is read in place, on the host: only offload (cache/planner/offload.cpp) makes such pages,
+// and without it, pages on the device are a prefix of every chain. Presence and references always are one, and what
+// nobody references can leave, leaves of a tier first, down to nothing. Only bookkeeping: who gives slots and writes
+// plans is cache/planner/tiers.cpp. Not thread-safe.
 #pragma once
 
 #include "cache/planner/page_pool.h"
@@ -41,13 +43,19 @@ class PrefixTree {
     bool is_fresh = false;    // came from the disk and was not read yet
     uint64_t host_fill = 0;   // the transfer from the device that filled the host slot; 0 = none
     uint64_t disk_write = 0;  // the transfer that wrote the disk copy; 0 = an earlier job did
-    int64_t num_children = 0, num_device_children = 0, num_host_children = 0;
+    int64_t num_children = 0, num_host_children = 0;
+    int64_t num_carrying_children = 0;  // children that are on the device, or before a page that is
+    int64_t num_in_place_children = 0;  // children on the host alone that are read there
     int64_t num_references = 0;
     PageFacts facts;
     uint64_t device_score = 0, host_score = 0;  // of an evictable leaf
 
     bool is_on_device() const { return page.slot.value() >= 0; }
     bool is_on_host() const { return host_slot.value() >= 0; }
+    /// On the device, or read on the host.
+    bool is_readable() const { return is_on_device() || (is_on_host() && fetch == 0); }
+    bool is_in_place() const { return num_references > 0 && !is_on_device(); }
+    bool carries_device_pages() const { return is_on_device() || num_carrying_children > 0; }
     bool is_present() const { return is_on_device() || is_on_host() || disk != DiskCopy::kNone; }
   };
 
@@ -58,19 +66,24 @@ class PrefixTree {
   Node* find(const Hash128& key);
   /// How many of the chain's first pages are cached, in any tier. O(log n).
   int64_t num_cached(std::span<const Hash128> chain);
-  /// How many of the chain's first pages are on the device. O(log n).
+  /// A length of the chain at which it ends on the device, or 0: all pages up to there can be read. Without offload how
+  /// many of its first pages are on the device. O(log n).
   int64_t num_on_device(std::span<const Hash128> chain);
+  /// How many of the chain's first pages are referenced. O(log n).
+  int64_t num_referenced(std::span<const Hash128> chain);
 
   /// Adds a sealed page on the device, referenced once. `parent` must be referenced, the key new. `now`: the clock.
   Node& insert(const Hash128& key, Node* parent, const PlacedPage& page, uint64_t now, bool is_output);
   /// Adds a page that only the disk store has.
   Node& insert_stored(const Hash128& key, Node* parent, PageId page, uint64_t now);
-  /// One more reader. `now`: the clock; the policy learns of the use.
+  /// One more reader, of a page on the device or one that is read in place. `now`: the clock; the policy learns of
+  /// the use.
   void reference(Node& node, uint64_t now);
   /// `now` is remembered as the last use when this was the last reference.
   void release(Node& node, uint64_t now);
 
-  /// A copy comes to a tier or leaves it. On the device only as the invariants allow. set_slot(node, {-1}): leaves.
+  /// A copy comes to a tier or leaves it. On the device only as the invariants allow. set_slot(node, {-1}): leaves, a
+  /// referenced page to be read in place from here on.
   void set_slot(Node& node, SlotId slot);
   void set_page(Node& node, const PlacedPage& page);
   void set_host_slot(Node& node, SlotId slot);
@@ -103,6 +116,8 @@ class PrefixTree {
   int64_t num_pages() const { return static_cast<int64_t>(nodes_.size()); }
   /// Pages on the device that device_victim() can name one after the other.
   int64_t num_unreferenced() const { return num_unreferenced_; }
+  /// Referenced pages that are on the host alone.
+  int64_t num_in_place() const { return num_in_place_; }
   /// All nodes by page id, and a recount of everything above; throws Error if a count is wrong. For tests.
   std::vector<const Node*> checked_nodes() const;
   /// All nodes by page id.
@@ -116,13 +131,16 @@ class PrefixTree {
     bool operator()(const Node* a, const Node* b) const;
   };
   static bool is_device_leaf(const Node& node) {
-    return node.is_on_device() && node.num_references == 0 && node.num_device_children == 0;
+    return node.is_on_device() && node.num_references == 0 && node.num_carrying_children == 0;
   }
   static bool is_host_leaf(const Node& node) {
-    return node.is_on_host() && node.fetch == 0 && node.num_host_children == 0;
+    const bool is_spare = node.is_on_device() || (node.num_references == 0 && node.num_carrying_children == 0);
+    return node.is_on_host() && node.fetch == 0 && node.num_host_children == node.num_in_place_children && is_spare;
   }
   PageFacts facts_of(const Node& node) const;
   Node& add(const Hash128& key, Node* parent, PageId page, uint64_t now);
+  void add_carrying_child(Node* parent, int64_t change);
+  void add_in_place(Node& node, int64_t change);
   void withdraw(Node& node);
   void offer(Node& node);
 
@@ -132,7 +150,7 @@ class PrefixTree {
   std::set<Node*, DeviceOrder> device_leaves_;
   std::set<Node*, HostOrder> host_leaves_;
   std::unordered_set<Hash128> claims_;
-  int64_t num_unreferenced_ = 0, num_stored_ = 0;
+  int64_t num_unreferenced_ = 0, num_in_place_ = 0, num_stored_ = 0;
 };
 
 }  // namespace lockstep

@@ -34,7 +34,6 @@ std::optional<StepPlan> Planner::Impl::make_plan(bool may_wait) {
   Step step;
   step.tokens_left = config.max_step_tokens;
   step.plan.rows.reserve(running.size());
-  step.plan.confirms = !promoted.empty();  // for a plan that was not handed out
   is_waiting_for_disk = false;
   order_queue();
   take_arrived(step);
@@ -47,6 +46,8 @@ std::optional<StepPlan> Planner::Impl::make_plan(bool may_wait) {
     update_gauges();
     return std::nullopt;
   }
+  // Also for a plan that was not handed out.
+  step.plan.confirms = !promoted.empty() || !offloaded.empty();
   step.plan.number = next_number++;
   step.plan.digest_before = pool.digest();
   step.plan.ops = pool.take_ops();
@@ -139,6 +140,7 @@ void Planner::Impl::add_row(Step& step, SequenceState& sequence, int64_t end) {
   }
   step.tokens_left -= end - sequence.num_computed;
   stats.computed_tokens += end - sequence.num_computed;
+  stats.in_place_page_reads += count_in_place(sequence);
 }
 
 }  // namespace lockstep

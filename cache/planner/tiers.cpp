@@ -36,6 +36,10 @@ bool Planner::Impl::demote(PrefixTree::Node& node, bool is_leaving) {
     if (!is_worth_less && (!is_leaving || node.facts.is_output || !is_kept)) return false;
     leave_host(*victim);
   }
+  return copy_to_host(node);
+}
+
+bool Planner::Impl::copy_to_host(PrefixTree::Node& node) {
   const auto copy = pool.demote(node.page);
   if (!copy) return false;
   tree.set_host_slot(node, copy->slot);
@@ -130,7 +134,9 @@ void Planner::Impl::drop(PrefixTree::Node& node) {
 }
 
 void Planner::Impl::forget(PrefixTree::Node& node) {
-  std::replace(promoted.begin(), promoted.end(), &node, static_cast<PrefixTree::Node*>(nullptr));
+  for (auto* list : {&promoted, &offloaded, &offloadable}) {
+    std::replace(list->begin(), list->end(), &node, static_cast<PrefixTree::Node*>(nullptr));
+  }
   tree.remove(node, next_number);
 }
 

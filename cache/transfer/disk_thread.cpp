@@ -95,7 +95,10 @@ void DiskThread::carry_out(Kind kind, const Batch& batch) {
 std::vector<PageFile::Result> DiskThread::call(Kind kind, const Batch& batch) {
   if (kind == kRead) {
     std::vector<PageFile::Read> reads;
-    for (const auto& one : batch) reads.push_back({one->key, host_.slot(one->host_slot), host_.crcs(one->host_slot)});
+    for (const auto& one : batch) {
+      if (one->computed) one->computed->synchronize();  // it may read what lay there
+      reads.push_back({one->key, host_.slot(one->host_slot), host_.crcs(one->host_slot)});
+    }
     return file_.read(reads);
   }
   if (kind == kWrite) {

@@ -172,7 +172,9 @@ void PageMover::Impl::submit(const PageOp& op, const StepPlan& plan) {
         return open == 0 || open + bytes <= options.max_in_flight;
       });
     }
-    transfer = graph.add(op, plan.number, bytes, is_to_device ? num_pieces : 1, std::move(faults), computed);
+    const bool overwrites_host_page = options.reads_host && channel == TransferChannel::kFromDisk;
+    const auto behind = !is_of_disk || overwrites_host_page ? computed : nullptr;
+    transfer = graph.add(op, plan.number, bytes, is_to_device ? num_pieces : 1, std::move(faults), behind);
     if (is_to_device && plan.confirms) promotions.push_back(transfer);
     for (const Ptr& ready : graph.take_ready()) {
       // A CUDA copy to the host is enqueued here and now: a computation of this plan may have to follow it.
@@ -206,6 +208,17 @@ void PageMover::Impl::hold_for_slots(const std::vector<Ptr>& users) {
                        [](const Ptr& user) { return user->stage >= TransferStage::kEnqueued; });
   });
   let_computation_follow(users, 0, std::numeric_limits<size_t>::max(), StallCause::kSlotInUse);
+}
+
+// One that failed is told by confirm(): what is computed with it is void.
+void PageMover::Impl::hold_for_host_pages() {
+  if (host_pages.empty()) return;
+  Lock lock(mutex);
+  wait(lock, StallCause::kSlotInUse, [&] {
+    return std::all_of(host_pages.begin(), host_pages.end(),
+                       [](const Ptr& one) { return one->is_done || one->stage >= TransferStage::kEnqueued; });
+  });
+  let_computation_follow(host_pages, 0, std::numeric_limits<size_t>::max(), StallCause::kSlotInUse);
 }
 
 void PageMover::Impl::hold_for_layers(int64_t end_piece) {

@@ -85,16 +85,26 @@ void PageMover::Impl::to_host(const Ptr& transfer) {
 
 void PageMover::Impl::take_crcs(const Transfer& transfer, int64_t begin_layer, int64_t end_layer) {
   const std::span<uint32_t> crcs = host->crcs(transfer.host_slot);
+  const bool compares = options.reads_host && !is_cuda();  // with what was copied, where the host can read it
   for (int64_t head = 0; head < layout.num_kv_heads; ++head) {
     for (int64_t layer = begin_layer; layer < end_layer; ++layer) {
-      crcs[static_cast<size_t>(head * layout.num_layers + layer)] =
-          crc32c(host->block(transfer.host_slot, head, layer));
+      std::span<const std::byte> block = host->block(transfer.host_slot, head, layer);
+      if (compares) {
+        block = {device_page(transfer) + head * layout.head_bytes() + blocks.offset_of(layer), block.size()};
+      }
+      crcs[static_cast<size_t>(head * layout.num_layers + layer)] = crc32c(block);
     }
   }
 }
 
+// What rows read on the host no promotion will look at: it is compared once, here.
 void PageMover::Impl::finish_to_host(const Ptr& transfer) {
   if (transfer->faults.flips_bit) flip_bit(*transfer);
+  try {
+    if (options.reads_host) verify(*transfer, 0, layout.num_layers);
+  } catch (...) {
+    return finish(transfer, words_of(std::current_exception()));
+  }
   finish(transfer, "");
 }
 

@@ -36,6 +36,7 @@ void PageMover::begin(const StepPlan& plan) {
   LS_CHECK(!impl_->open_plan, "plan {} begins before the end of plan {}", plan.number, *impl_->open_plan);
   impl_->open_plan = plan.number;
   impl_->promotions.clear();
+  impl_->host_pages.clear();
   impl_->num_pieces_held = 0;
   std::vector<Impl::Ptr> users;
   impl_->note_allocated(plan);
@@ -44,6 +45,9 @@ void PageMover::begin(const StepPlan& plan) {
       const Impl::Lock lock(impl_->mutex);
       const auto more = impl_->graph.give_to_computation(op.slot);
       users.insert(users.end(), more.begin(), more.end());
+    } else if (is_offload(op)) {
+      const Impl::Lock lock(impl_->mutex);
+      impl_->host_pages.push_back(impl_->graph.content_of_host_slot(op.host_slot));
     } else if (channel_of(op) || leaves_disk(op)) {
       const bool is_nowhere = op.kind == PageOpKind::kInvalidate && !impl_->disk;  // its slots are all that it had
       if (!is_nowhere) impl_->submit(op, plan);
@@ -53,6 +57,7 @@ void PageMover::begin(const StepPlan& plan) {
     }
   }
   impl_->hold_for_slots(users);
+  impl_->hold_for_host_pages();
 }
 
 void PageMover::before_layer(int64_t layer) {
@@ -71,7 +76,10 @@ void PageMover::end(const StepPlan& plan) {
   auto event = std::make_shared<Event>();
   event->record(*impl_->context.stream);
   impl_->computed = std::move(event);
-  if (plan.confirms) impl_->to_confirm.emplace(plan.number, std::exchange(impl_->promotions, {}));
+  if (!plan.confirms) return;
+  std::vector<Impl::Ptr> copies = std::exchange(impl_->promotions, {});
+  copies.insert(copies.end(), impl_->host_pages.begin(), impl_->host_pages.end());
+  impl_->to_confirm.emplace(plan.number, std::move(copies));
 }
 
 std::vector<PageId> PageMover::confirm(const StepPlan& plan) {

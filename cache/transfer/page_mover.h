@@ -5,8 +5,13 @@
 // nothing that comes later touches a slot before it is through. Plans may give a slot away at once, in the same plan
 // even.
 // - A transfer that touches a device slot starts behind the computation of all earlier plans.
-// - A computation waits for transfers that still use a slot which its plan allocates, and, layer by layer, for what its
-//   plan promotes if the plan `confirms`. It waits for nothing else.
+// - A computation waits for transfers that still use a slot which its plan allocates, for copies to host slots that
+// rows
+//   read from its plan on (an EVICT with a host slot), and, layer by layer, for what its plan promotes if the plan
+//   `confirms`. It waits for nothing else.
+// - With `reads_host`, a transfer that writes a host slot starts behind the computation of all earlier plans, too, and
+// a
+//   copy to the host is compared with its checksums once it is there.
 // - Copies to the host get a CRC32C for every (KV head, layer); copies from it are compared with these.
 // - A transfer that fails (copy, checksum, disk, time-out) fails alone; what reads its result fails too. Nothing is
 //   repaired here: the planner is told, and invalidates.
@@ -44,6 +49,8 @@ struct MoverOptions {
   int64_t piece_bytes = int64_t{256} << 10;
   /// Most pages of one batch of the disk store.
   int64_t disk_batch_pages = 32;
+  /// Computations read pages in host slots.
+  bool reads_host = false;
   FaultPlan faults{};
 };
 
@@ -65,8 +72,9 @@ class PageMover {
   void before_layer(int64_t layer);
   /// The plan's computation is enqueued.
   void end(const StepPlan& plan);
-  /// After end() of a plan with `confirms`: waits until its promotions to the device have landed or failed. Returns
-  /// those that failed on this rank, in the order of the plan. Nothing for other plans.
+  /// After end() of a plan with `confirms`: waits until its promotions to the device, and the copies to the host that
+  /// its rows read there, have landed or failed. Returns those that failed on this rank, each kind in the order of the
+  /// plan. Nothing for other plans.
   std::vector<PageId> confirm(const StepPlan& plan);
 
   /// Never waits for a transfer. Hands the transfers' times to the context's tracer.

@@ -34,6 +34,7 @@ struct PageMover::Impl final : DiskClient {
   void note_allocated(const StepPlan& plan);
   void submit(const PageOp& op, const StepPlan& plan);
   void hold_for_slots(const std::vector<Ptr>& users);
+  void hold_for_host_pages();
   void hold_for_layers(int64_t end_piece);
   void let_computation_follow(const std::vector<Ptr>& transfers, size_t begin, size_t end, StallCause cause);
   void wait(Lock& lock, std::optional<StallCause> cause, const std::function<bool()>& is_over);
@@ -79,6 +80,7 @@ struct PageMover::Impl final : DiskClient {
   std::shared_ptr<const Event> computed;  // behind the last plan that has ended
   std::vector<SlotId> allocated;          // guarded; by the plan that began last
   std::vector<Ptr> promotions;            // of the open plan, if it confirms
+  std::vector<Ptr> host_pages;            // wrote what rows read on the host from the open plan on
   int64_t num_pieces_held = 0;            // of each, that the computation follows already
   std::map<uint64_t, std::vector<Ptr>> to_confirm;
   uint64_t reported_progress = 0;

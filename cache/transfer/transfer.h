@@ -56,7 +56,7 @@ struct Transfer {
   std::shared_ptr<Transfer> source;               // wrote what this one reads; null: a computation did
   std::vector<Dependent> dependents;              // later uses that wait for this one
   std::vector<std::shared_ptr<Transfer>> behind;  // earlier uses that its stream has to wait for
-  std::shared_ptr<const Event> computed;          // behind the computation of all earlier plans
+  std::shared_ptr<const Event> computed;          // behind the computation of all earlier plans; null: need not wait
   std::vector<Piece> pieces;
   int64_t pieces_left = 0;  // neither landed nor given up
   std::optional<TransferClock::time_point> deadline;

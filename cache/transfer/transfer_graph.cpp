@@ -107,6 +107,12 @@ std::vector<TransferGraph::Ptr> TransferGraph::give_to_computation(SlotId slot) 
   return device_slot(slot).give_to_computation();
 }
 
+TransferGraph::Ptr TransferGraph::content_of_host_slot(SlotId slot) {
+  const Ptr& content = host_slot(slot).content();
+  LS_CHECK(content, "host slot {} is read, which nothing was written to", slot.value());
+  return content;
+}
+
 void TransferGraph::set_ready(const Ptr& transfer) {
   if (transfer->stage != TransferStage::kBlocked) return;
   transfer->stage = TransferStage::kReady;

@@ -36,6 +36,10 @@ class TransferGraph {
   /// A computation writes into the slot from now on. Returns the transfers that it has to follow.
   std::vector<Ptr> give_to_computation(SlotId slot);
 
+  /// The transfer that wrote what lies in the slot, which computations read from now on. Throws Error for a slot that
+  /// nothing was written to.
+  Ptr content_of_host_slot(SlotId slot);
+
   /// Transfers that became ready since the last call, oldest first.
   std::vector<Ptr> take_ready() { return std::exchange(ready_, {}); }
   /// A thread takes it up, or another piece of it. False: it is released, or was so here because what it reads failed.

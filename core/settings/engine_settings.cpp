@@ -32,8 +32,8 @@ void add_memory_strategies(OptionSet& options) {
   const auto add = [&](const char* value, const char* format, const char* host_tokens, const char* step_tokens,
                        const char* sparse_ratio) {
     options.add_preset("schedule.memory_strategy", value,
-                       {{"cache.format", format},
-                        {"cache.host_tokens", host_tokens},
+                       {{"cache.format", format, "cache.quantization_bits"},
+                        {"cache.host_tokens", host_tokens, "cache.host_bytes"},
                         {"schedule.max_step_tokens", step_tokens},
                         {"attention.sparse_ratio", sparse_ratio}});
   };
@@ -74,6 +74,10 @@ void CacheSettings::add_to(OptionSet& options) {
   options.add("cache.disk_bytes", &disk_bytes,
               "most bytes of that directory, over all ranks and jobs; 0 = half of what is free on its file system");
   options.add("cache.disk_io", &disk_io, "auto, uring, pread or mmap");
+  options.add("cache.disk_packing", &disk_packing,
+              "none, or zstd: pages are packed without loss where that saves blocks of the disk, by transfer.workers "
+              "threads (docs/disk-store.md); results do not depend on it");
+  options.add("cache.disk_packing_level", &disk_packing_level, "of zstd, 1 (fastest) to 19");
   options.add("cache.persist", &persist, "in the end, copy cached pages of prompts to the disk, for later jobs");
   options.add("cache.page_tokens", &page_tokens, "tokens of a page, 8 to 1024");
   options.add(
@@ -114,6 +118,13 @@ void CacheSettings::validate() const {
              "cache.page_tokens = {}: with cache.format = {} accepted are multiples of 16", page_tokens,
              format_of_bits());
   require_one_of("cache.disk_io", disk_io, {"auto", "uring", "pread", "mmap"});
+  require_one_of("cache.disk_packing", disk_packing, {"none", "zstd"});
+  require_range("cache.disk_packing_level", disk_packing_level, 1, 19);
+  LS_REQUIRE(ConfigError, disk_packing == "none" || !disk_dir.empty(),
+             "cache.disk_packing = {}: give cache.disk_dir too", disk_packing);
+  LS_REQUIRE(ConfigError, disk_packing != "none" || disk_packing_level == 1,
+             "cache.disk_packing_level = {} and cache.disk_packing = none: give cache.disk_packing = zstd too",
+             disk_packing_level);
   require_one_of("cache.policy", policy, {"adaptive", "lru", "lfu", "fifo", "compressed"});
   require_one_of("cache.load_or_recompute", load_or_recompute, {"auto", "load"});
 }
@@ -142,13 +153,34 @@ void AttentionSettings::add_to(OptionSet& options) {
               "pages that are attended to at least, whatever the ratio says");
   options.add("attention.sparse_mass", &sparse_mass,
               "share of the estimated attention after which no more pages are taken, above 0 and up to 1");
+  options.add("attention.sparse_offload", &sparse_offload,
+              "where the device is full, leave pages of sequences that generate to host memory (cache.host_tokens) and "
+              "read there what is selected; results do not depend on it");
+  options.add("attention.sparse_hot_pages", &sparse_hot_pages,
+              "GPUs, with sparse_offload: device memory, in pages, for copies of what was selected in host memory; 0 = "
+              "read where it lies, -1 = auto, an eighth of the device's pages");
 }
 
-void AttentionSettings::validate() const {
+void AttentionSettings::validate(const CacheSettings& cache) const {
   LS_REQUIRE(ConfigError, sparse_ratio > 0.0 && sparse_ratio <= 1.0,
              "attention.sparse_ratio = {}: accepted are numbers above 0 and up to 1", sparse_ratio);
   LS_REQUIRE(ConfigError, sparse_mass > 0.0 && sparse_mass <= 1.0,
              "attention.sparse_mass = {}: accepted are numbers above 0 and up to 1", sparse_mass);
+  LS_REQUIRE(
+      ConfigError, !sparse_offload || is_sparse(),
+      "attention.sparse_offload = true and attention.sparse_ratio = {}: dense attention reads all pages at every "
+      "token; give a ratio below 1, or attention.sparse_offload = false",
+      sparse_ratio);
+  const bool has_host = cache.host_tokens != 0 || cache.host_bytes > 0 || !cache.disk_dir.empty();
+  LS_REQUIRE(
+      ConfigError, !sparse_offload || has_host,
+      "attention.sparse_offload = true and cache.host_tokens = 0: there is no host memory to leave pages to; give "
+      "cache.host_tokens or cache.host_bytes above 0, or attention.sparse_offload = false");
+  require_range("attention.sparse_hot_pages", sparse_hot_pages, -1, int64_t{1} << 40);
+  LS_REQUIRE(ConfigError, sparse_offload || sparse_hot_pages <= 0,
+             "attention.sparse_hot_pages = {} and attention.sparse_offload = false: give attention.sparse_offload = true "
+             "too",
+             sparse_hot_pages);
   require_range("attention.sparse_dense_below", sparse_dense_below, 0, kMostTokens);
   require_range("attention.sparse_dense_layers", sparse_dense_layers, 0, 1 << 20);
   require_range("attention.sparse_sink_pages", sparse_sink_pages, 0, 1024);
@@ -260,7 +292,7 @@ void EngineSettings::validate() const {
   model.validate();
   runtime.validate();
   cache.validate();
-  attention.validate();
+  attention.validate(cache);
   schedule.validate(cache);
   transfer.validate();
 }

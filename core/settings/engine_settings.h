@@ -30,6 +30,8 @@ struct CacheSettings {
   std::string disk_dir;       // "" = no disk tier
   int64_t disk_bytes = 0;     // of the directory; 0 = auto
   std::string disk_io = "auto";
+  std::string disk_packing = "none";
+  int64_t disk_packing_level = 1;  // of zstd
   bool persist = true;
   int64_t page_tokens = 64;
   std::string format = "full";
@@ -53,10 +55,12 @@ struct AttentionSettings {
   int64_t sparse_recent_pages = 2;
   int64_t sparse_least_pages = 8;
   double sparse_mass = 1.0;
+  bool sparse_offload = false;
+  int64_t sparse_hot_pages = -1;  // -1 = auto
 
   bool is_sparse() const { return sparse_ratio < 1.0; }
   void add_to(OptionSet& options);
-  void validate() const;
+  void validate(const CacheSettings& cache) const;
 };
 
 struct ScheduleSettings {

@@ -41,7 +41,8 @@ struct OptionSet::Impl {
   std::string config_path;
   bool help = false, print_config = false;
   struct Preset {
-    std::string name, value, text;
+    std::string name, value;
+    std::vector<PresetValue> values;
   };
   std::vector<Preset> presets;
 
@@ -120,9 +121,7 @@ void OptionSet::add(const std::string& name, bool* value, const std::string& hel
 }
 
 void OptionSet::add_preset(const std::string& name, const std::string& value, std::vector<PresetValue> values) {
-  std::string text;
-  for (const PresetValue& one : values) text += one.name + " = " + one.value + "\n";
-  impl_->presets.push_back({name, value, text});
+  impl_->presets.push_back({name, value, std::move(values)});
 }
 
 void OptionSet::parse(std::span<const std::string> arguments) {
@@ -151,7 +150,11 @@ void OptionSet::parse(std::span<const std::string> arguments) {
     const auto given = values.find(preset.name);
     if (given == values.end() || given->second.as<std::string>() != preset.value) continue;
     const po::options_description in_preset = impl_->all();
-    std::istringstream text(preset.text);
+    std::stringstream text;
+    for (const PresetValue& one : preset.values) {
+      const auto other = values.find(one.unless);
+      if (other == values.end() || other->second.as<int64_t>() == 0) text << one.name << " = " << one.value << "\n";
+    }
     impl_->read(values, preset.name + " = " + preset.value,
                 [&] { return po::parse_config_file(text, in_preset, false); });
   }

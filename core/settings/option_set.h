@@ -34,6 +34,8 @@ class OptionSet {
   /// have been added.
   struct PresetValue {
     std::string name, value;
+    /// A whole number that says the same in other words: where it is given, and not 0, this value is not set.
+    std::string unless = {};
   };
   void add_preset(const std::string& name, const std::string& value, std::vector<PresetValue> values);
 

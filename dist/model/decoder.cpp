@@ -4,6 +4,7 @@
 #include "core/trace.h"
 #include "kernels/gather_rows.h"
 #include "kernels/head_norm.h"
+#include "kernels/page_summaries.h"
 #include "kernels/rms_norm.h"
 #include "kernels/seal_pages.h"
 #include "kernels/swiglu.h"
@@ -49,6 +50,7 @@ TensorView Decoder::forward(const ForwardBatch& batch, const KvPages& pages, con
     const LayerWeights& weights = weights_.layers[layer];
     const auto span = StreamSpan::of_layer(context_.tracer, context_.stream, static_cast<int64_t>(layer));
     if (gate) gate(static_cast<int64_t>(layer));
+    if (!batch.arrived().empty()) index_pages(context_, batch.arrived(), static_cast<int64_t>(layer), pages);
     attention(weights, static_cast<int64_t>(layer), batch, pages);
     const bool is_last = layer + 1 == weights_.layers.size();
     feed_forward(weights, tokens, is_last ? weights_.final_norm.view : weights_.layers[layer + 1].input_norm.view);

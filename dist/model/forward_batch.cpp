@@ -27,8 +27,21 @@ ForwardBatch::ForwardBatch(Device device, const BatchLimits& limits, const PageS
   for (PinnedBuffer& area : staging_) area = PinnedBuffer(bytes, device);
 }
 
+void ForwardBatch::follow(const StepPlan& plan, int64_t num_slots) {
+  if (!shape_.is_sparse) return;
+  for (const PageOp& op : plan.ops) {
+    const bool stays_on_host = is_offload(op);
+    const bool arrives = stays_on_host || (op.kind == PageOpKind::kPromote && op.tier == Tier::kDevice);
+    if (!arrives && op.kind != PageOpKind::kAllocate) continue;
+    const auto slot = static_cast<size_t>(stays_on_host ? num_slots + op.host_slot.value() : op.slot.value());
+    if (slot >= lacks_summary_.size()) lacks_summary_.resize(slot + 1);
+    lacks_summary_[slot] = arrives;  // what is written here gets its summary when it is sealed
+  }
+}
+
 void ForwardBatch::assign(const StepPlan& plan, const PageTable& table, int64_t padded_rows) {
   for (auto& array : arrays_) array.clear();
+  arrived_.clear();
   max_row_tokens_ = num_single_rows_ = max_end_ = 0;
   has_unknown_tokens_ = has_sparse_rows_ = false;
   for (const Section section : {kTokenBegin, kPageBegin, kOpenBegin}) host(section).push_back(0);
@@ -70,7 +83,7 @@ void ForwardBatch::add_row(const PlanRow& row, const PageTable& table, int64_t f
   const bool is_whole = end == row.first_position + static_cast<int64_t>(row.tokens.size());
   const auto num_pages =
       is_whole ? row.pages.size() : static_cast<size_t>((end + page_tokens - 1) / page_tokens + extra);
-  for (size_t page = 0; page < num_pages; ++page) host(kSlots).push_back(table.slot_of(row.pages[page]).value());
+  add_slots(row, table, num_pages);
   if (shape_.is_coded) {
     for (int64_t page = first / page_tokens; page * page_tokens < end; ++page) {
       const PageId written = row.pages[static_cast<size_t>(page == 0 ? 0 : page + extra)];
@@ -85,6 +98,18 @@ void ForwardBatch::add_row(const PlanRow& row, const PageTable& table, int64_t f
   max_row_tokens_ = std::max(max_row_tokens_, end - first);
   num_single_rows_ += end - first == 1 ? 1 : 0;
   max_end_ = std::max(max_end_, end);
+}
+
+void ForwardBatch::add_slots(const PlanRow& row, const PageTable& table, size_t num_pages) {
+  for (size_t page = 0; page < num_pages; ++page) {
+    const int32_t slot = table.slot_of(row.pages[page]).value();
+    host(kSlots).push_back(slot);
+    const auto at = static_cast<size_t>(slot);
+    if (at >= lacks_summary_.size() || !lacks_summary_[at]) continue;
+    lacks_summary_[at] = false;
+    // The second slot of a first page holds values, and has no entry.
+    if (page != 1 || !shape_.splits_first_page) arrived_.push_back({slot, page == 0});
+  }
 }
 
 void ForwardBatch::add_filled(const PlanRow& row, const PageTable& table) {

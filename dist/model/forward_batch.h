@@ -7,11 +7,13 @@
 #include "core/pinned_buffer.h"
 #include "core/stream.h"
 #include "kernels/context.h"
+#include "kernels/page_summaries.h"
 #include "kernels/paged_attention.h"
 #include "kernels/seal_pages.h"
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <vector>
 
 namespace lockstep {
@@ -39,6 +41,10 @@ class ForwardBatch {
   /// For `device`; on CUDA two page-locked staging areas and one array area of that size are allocated.
   ForwardBatch(Device device, const BatchLimits& limits, const PageShape& shape = {});
 
+  /// Notes which pages the plan brings to the device, or leaves to the host to be read there, where sparse attention
+  /// needs their summaries. `num_slots`: of the device. For every plan, with rows or without, in order and before
+  /// assign().
+  void follow(const StepPlan& plan, int64_t num_slots);
   /// Flattens the plan's rows, resolving page ids to this rank's slots. `padded_rows` above the plan's rows adds rows
   /// that compute nothing, for a plan of single tokens (is_decode()): a recorded graph serves every smaller batch.
   /// Throws Error if a page is not on the device.
@@ -55,6 +61,11 @@ class ForwardBatch {
   bool has_sparse_rows() const { return has_sparse_rows_; }
   /// Pages to be sealed behind the step's keys and values, padding included.
   FilledPages filled() const;
+  /// Pages that came from another tier and are read by a batch for the first time: their entries are to be written once
+  /// they are there, layer by layer (index_pages()). Host memory.
+  std::span<const IndexedPage> arrived() const { return arrived_; }
+  /// Of a batch whose arrived pages have their entries in all layers.
+  void forget_arrived() { arrived_.clear(); }
   /// Index of the token whose logits are wanted, one per plan row with wants_logits, in row order; then one per row of
   /// padding. I32.
   ConstTensorView logit_tokens() const { return view(kLogitTokens, 0, size(kLogitTokens)); }
@@ -94,6 +105,7 @@ class ForwardBatch {
   const int32_t* data(Section section) const;
   ConstTensorView view(Section section, int64_t begin, int64_t end) const;
   void add_row(const PlanRow& row, const PageTable& table, int64_t first, int64_t end, bool is_sparse);
+  void add_slots(const PlanRow& row, const PageTable& table, size_t num_pages);
   void add_filled(const PlanRow& row, const PageTable& table);
   void pad(int64_t num_rows);
   void place_sections();
@@ -103,6 +115,8 @@ class ForwardBatch {
   std::array<std::vector<int32_t>, kNumSections> arrays_;
   std::array<int64_t, kNumSections + 1> offsets_{};  // of sections, in elements
   int64_t max_row_tokens_ = 0, num_single_rows_ = 0, max_end_ = 0;
+  std::vector<IndexedPage> arrived_;
+  std::vector<bool> lacks_summary_;  // by slot: the page came from another tier, and no batch has read it
   bool has_unknown_tokens_ = false, has_sparse_rows_ = false;
 
   // CUDA only. The host fills one staging area while the copy from the other may still run.

@@ -22,8 +22,12 @@ PageSelection PageSelector::select(ConstTensorView q, const RaggedRows& rows, in
   LS_CHECK(rows.num_rows <= max_rows_, "a batch of {} rows, there is room for lists of {}", rows.num_rows, max_rows_);
   const SelectionLists lists{capacity_, static_cast<int32_t*>(pages_.data()), static_cast<int32_t*>(counts_.data()),
                              static_cast<SelectionTotals*>(totals_.data())};
+  if (hot_ != nullptr) hot_->join();
   select_pages(context_, q, rows, layer, pages, scale, window, rule_, lists);
-  return lists.view();
+  if (hot_ == nullptr) return lists.view();
+  const PageSelection fetched = hot_->fetch(rows, layer, pages, lists.view());
+  if (layer + 1 < pages.layout.num_layers) hot_->hint(rows, layer + 1, pages, lists.view());
+  return fetched;
 }
 
 SelectionTotals PageSelector::totals() const {

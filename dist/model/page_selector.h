@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/buffer.h"
+#include "dist/model/hot_buffer.h"
 #include "kernels/context.h"
 #include "kernels/select_pages.h"
 
@@ -16,17 +17,22 @@ class PageSelector {
   PageSelector(const OpContext& context, const SparseRule& rule, const KvLayout& layout, int64_t max_rows,
                int64_t max_pages);
 
+  /// Lists' pages in host memory are fetched into it from here on. A view; null: they are read where they lie.
+  void use_hot_buffer(HotBuffer* hot) { hot_ = hot; }
   /// Pages that the batch's sparse rows read in this layer; valid until the next call. Ranks: local.
   PageSelection select(ConstTensorView q, const RaggedRows& rows, int64_t layer, const KvPages& pages, float scale,
                        int64_t window);
   /// Sums over all calls so far, of this rank. Waits for the context's stream.
   SelectionTotals totals() const;
   const SparseRule& rule() const { return rule_; }
+  /// Pages of a list, at most.
+  int64_t capacity() const { return capacity_; }
 
  private:
   OpContext context_;
   SparseRule rule_;
   int64_t max_rows_, capacity_;
+  HotBuffer* hot_ = nullptr;
   Buffer pages_, counts_, totals_;
 };
 

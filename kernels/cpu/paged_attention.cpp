@@ -84,16 +84,13 @@ CodedBlock values_at(const KvLayout& layout, int64_t block, int64_t bits) {
   return {block, layout.v_code_bytes(bits), bits, at.scales, at.lows};
 }
 
-CodedPages coded_pages(const KvPages& pages, int64_t head, int64_t layer) {
-  const KvLayout& layout = pages.layout;
+CodedPages coded_pages(const KvLayout& layout, int64_t layer) {
   CodedPages coded;
-  coded.base = pages.base;
-  coded.page_bytes = layout.page_bytes();
-  coded.keys = keys_at(layout, layout.k_block(head, layer), layout.k_bits(layer));
-  coded.values = values_at(layout, layout.v_block(head, layer), layout.v_bits());
+  coded.keys = keys_at(layout, 0, layout.k_bits(layer));
+  coded.values = values_at(layout, layout.k_bytes(layer), layout.v_bits());
   coded.splits_first = layout.splits_first_page();
-  coded.first_keys = keys_at(layout, layout.k_block(head, layer), 8);
-  coded.first_values = values_at(layout, layout.k_block(head, layer), 8);
+  coded.first_keys = keys_at(layout, 0, 8);
+  coded.first_values = values_at(layout, 0, 8);
   return coded;
 }
 
@@ -128,6 +125,7 @@ void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRo
                      const PageSelection* selection) {
   const KvLayout& layout = pages.layout;
   const bool coded = layout.is_coded();
+  const PagePlaces places = places_of_layer(pages, layer);
   const KvLayout full = pages.open_layout();  // of pages in the model's dtype: the open ones, or all
   const int64_t group = q.size(1) / layout.num_kv_heads, head_dim = layout.head_dim;
   check_rows(rows, layout);
@@ -151,18 +149,18 @@ void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRo
       tile.num_tokens = tokens.num_tokens;
       tile.group = group;
       tile.head_dim = head_dim;
-      tile.pages = coded ? pages.open_base : pages.base;
+      tile.places = places;
+      tile.kv_head = kv_head;
       tile.slots = rows.slots + rows.page_begin[tokens.row];
-      tile.page_bytes = full.page_bytes();
       tile.page_tokens = layout.page_tokens;
-      tile.k_block = full.k_block(kv_head, layer);
-      tile.v_block = full.v_block(kv_head, layer);
+      tile.v_offset = full.k_bytes(layer);
       tile.page_dtype = layout.dtype;
       if (coded) {
-        tile.coded = coded_pages(pages, kv_head, layer);
+        tile.coded = coded_pages(layout, layer);
         const int64_t first_open = rows.first_position[tokens.row] / layout.page_tokens;
-        tile.open_slot =
+        const int32_t open_slot =
             rows.open_slots[rows.open_begin[tokens.row] + tile.first_position / layout.page_tokens - first_open];
+        tile.coded.open = pages.open_base + open_slot * full.page_bytes() + full.k_block(kv_head, layer);
       }
       tile.scale = scale;
       tile.window = window;

@@ -1,4 +1,5 @@
 #include "kernels/backends.h"
+#include "kernels/cpu/page_summaries.h"
 #include "kernels/cpu/seal/code_channel.h"
 
 #include <algorithm>
@@ -149,6 +150,7 @@ void seal_pages(const OpContext& context, const FilledPages& filled, int64_t lay
   context.threads->parallel_for(filled.count * heads, 1, [&](int64_t begin, int64_t end) {
     for (int64_t task = begin; task < end; ++task) {
       const int64_t i = task / heads, head = task % heads;
+      if (layout.is_coded() && filled.open_slots[i] < 0) continue;
       const auto slot_at = [&](int64_t slot) { return pages.base + slot * layout.page_bytes(); };
       visit_floating(layout.dtype, [&]<class T>() {
         Sealer<T> sealer(layout, open, head, layer);
@@ -156,7 +158,6 @@ void seal_pages(const OpContext& context, const FilledPages& filled, int64_t lay
           std::byte* page = slot_at(filled.key_slots[i]);
           return sealer.summary(page, page + layout.summary_block(head, layer));
         }
-        if (filled.open_slots[i] < 0) return;
         const std::byte* page = pages.open_base + filled.open_slots[i] * open.page_bytes();
         std::byte* keys = slot_at(filled.key_slots[i]);
         std::byte* values = slot_at(filled.value_slots[i]);
@@ -167,6 +168,9 @@ void seal_pages(const OpContext& context, const FilledPages& filled, int64_t lay
         sealer.keys(page, keys + layout.k_block(head, layer), layout.k_bits(layer));
         sealer.values(page, values + layout.v_block(head, layer), layout.v_bits());
       });
+      if (pages.summaries == nullptr) continue;
+      const bool is_first = layout.is_coded() && filled.key_slots[i] != filled.value_slots[i];
+      write_summary(pages, {filled.key_slots[i], is_first}, layer, head);
     }
   });
 }

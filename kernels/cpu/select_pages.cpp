@@ -2,7 +2,7 @@
 #include "kernels/cpu/address.h"
 #include "kernels/cpu/selection/choose.h"
 #include "kernels/cpu/selection/estimate.h"
-#include "kernels/kv_codes.h"
+#include "kernels/page_summaries.h"
 
 #include <algorithm>
 #include <atomic>
@@ -19,7 +19,8 @@ EstimatePagesFn* estimate_function(CpuIsa isa) {
 }
 
 struct Scratch {
-  std::vector<float> queries, estimates, channels;
+  std::vector<float> queries, estimates;
+  std::vector<int32_t> slots;
   ChoiceScratch choice;
 };
 
@@ -39,29 +40,15 @@ struct Selection {
   /// The list of a row and KV head.
   Choice choose(int64_t row, int64_t head, const Candidates& candidates, Scratch& scratch) const {
     EstimateRun run;
-    run.base = pages.base;
-    run.page_bytes = pages.layout.page_bytes();
-    run.head_dim = pages.layout.head_dim;
+    run.entries = summary_entries(pages, layer, head);
+    run.entry_bytes = summary_entry_bytes(pages.layout);
+    run.channels = summary_channels(pages.layout);
     run.group = group();
     scale_queries(row, head, run, scratch);
-    run.out_stride = candidates.own - candidates.first;
+    run.num_pages = run.out_stride = candidates.own - candidates.first;
     scratch.estimates.resize(static_cast<size_t>(run.group * run.out_stride));
     run.out = scratch.estimates.data();
-
-    const int32_t* slots = rows.slots + rows.page_begin[row];
-    const bool splits = pages.layout.splits_first_page();
-    int64_t first = candidates.first;
-    if (splits && first == 0) {  // page 0 has 8 bits, and two slots
-      describe(head, 8, run);
-      run.slots = slots;
-      run.num_pages = 1;
-      estimate(run);
-      ++first;
-      ++run.out;
-    }
-    describe(head, pages.layout.is_coded() ? pages.layout.k_bits(layer) : 0, run);
-    run.slots = slots + first + (splits ? 1 : 0);
-    run.num_pages = candidates.own - first;
+    run.slots = entries_of(row, candidates.first, scratch);
     estimate(run);
     int32_t* const list = lists.pages + (row * pages.layout.num_kv_heads + head) * lists.capacity;
     return choose_pages(rule, candidates, scratch.estimates.data(), run.group, run.out_stride, list, scratch.choice);
@@ -69,40 +56,31 @@ struct Selection {
 
  private:
   void scale_queries(int64_t row, int64_t head, EstimateRun& run, Scratch& scratch) const {
-    const int64_t padded = (run.head_dim + kEstimateLanes - 1) / kEstimateLanes * kEstimateLanes;
-    scratch.queries.assign(static_cast<size_t>(2 * run.group * padded), 0.0F);
-    scratch.channels.resize(static_cast<size_t>(2 * padded));
+    const int64_t head_dim = pages.layout.head_dim;
+    scratch.queries.assign(static_cast<size_t>(2 * run.group * run.channels), 0.0F);
     float* const scaled = scratch.queries.data();
-    float* const half_squares = scaled + run.group * padded;
-    const float* from = float_row_at(q, rows.token_begin[row]) + head * run.group * run.head_dim;
+    float* const half_squares = scaled + run.group * run.channels;
+    const float* from = float_row_at(q, rows.token_begin[row]) + head * run.group * head_dim;
     for (int64_t g = 0; g < run.group; ++g) {
-      for (int64_t i = 0; i < run.head_dim; ++i) {
-        const float value = scale * from[g * run.head_dim + i];
-        scaled[g * padded + i] = value;
-        half_squares[g * padded + i] = 0.5F * (value * value);
+      for (int64_t i = 0; i < head_dim; ++i) {
+        const float value = scale * from[g * head_dim + i];
+        scaled[g * run.channels + i] = value;
+        half_squares[g * run.channels + i] = 0.5F * (value * value);
       }
     }
     run.q = scaled;
     run.half_squares = half_squares;
-    run.scratch = scratch.channels.data();
   }
 
-  /// Where pages of so many bits keep their summaries; 0: those that are not coded.
-  void describe(int64_t head, int64_t bits, EstimateRun& run) const {
-    const KvLayout& layout = pages.layout;
-    const int64_t block = bits == 0 ? layout.summary_block(head, layer) : layout.k_block(head, layer);
-    if (bits == 0) {
-      run.form = SummaryForm::kF16;
-      run.means = block;
-      run.deviations = block + 2 * layout.coded_head_dim();
-      return;
-    }
-    const KeyCodes at(layout, bits);
-    run.form = bits == 8 ? SummaryForm::kKeys8 : SummaryForm::kKeys4;
-    run.means = block + at.offsets;
-    run.scales = block + at.scales;
-    run.mean_codes = block + at.means;
-    run.deviations = block + at.stds;
+  /// Entries of the row's pages from `first` on.
+  const int32_t* entries_of(int64_t row, int64_t first, Scratch& scratch) const {
+    const int32_t* slots = rows.slots + rows.page_begin[row];
+    if (!pages.layout.splits_first_page()) return slots + first;
+    if (first > 0) return slots + first + 1;
+    const int64_t count = rows.page_begin[row + 1] - rows.page_begin[row];
+    scratch.slots.assign(slots + 1, slots + count);  // page 0 has a second slot, without an entry
+    scratch.slots[0] = slots[0];
+    return scratch.slots.data();
   }
 };
 

@@ -38,9 +38,7 @@ AttentionArguments arguments_of(ConstTensorView q, const RaggedRows& rows, int64
   args.token_row = rows.token_row;
   args.num_rows = static_cast<int32_t>(rows.num_rows);
   args.num_tokens = static_cast<int32_t>(rows.num_tokens);
-  args.base = pages.base + layout.k_block(0, layer);
-  args.page_bytes = layout.page_bytes();
-  args.head_bytes = layout.head_bytes();
+  args.places = places_of_layer(pages, layer);
   args.v_offset = layout.k_bytes(layer);
   args.page_tokens = static_cast<int32_t>(layout.page_tokens);
   args.num_kv_heads = static_cast<int32_t>(layout.num_kv_heads);
@@ -64,6 +62,7 @@ AttentionArguments arguments_of(ConstTensorView q, const RaggedRows& rows, int64
   if (selection != nullptr) {
     args.selected_pages = selection->pages;
     args.selected_counts = selection->counts;
+    args.selected_slots = selection->slots;
     args.selected_capacity = selection->capacity;
   }
   return args;
@@ -85,6 +84,10 @@ void paged_attention(const OpContext& context, ConstTensorView q, const RaggedRo
   const AttentionArguments args = arguments_of(q, rows, layer, pages, scale, window, out, selection);
   if (!have_tensor_core_kernels(layout)) return generic_attention(context, args, layout.dtype);
   check_aligned(pages.base);
+  check_aligned(pages.host_base);
+  LS_CHECK((pages.host_slot_bytes | pages.host_head_stride) % kCopyBytes == 0,
+           "paged_attention: host slots of {} bytes, heads {} apart; both must be multiples of {}",
+           pages.host_slot_bytes, pages.host_head_stride, kCopyBytes);
   if (layout.is_coded()) check_aligned(pages.open_base);
   const bool is_bf16 = layout.dtype == DType::kBF16, is_coded = layout.is_coded();
   if (rows.num_single_rows < rows.num_rows) {

@@ -5,6 +5,7 @@
 // the codes written once, 16 or 32 neighbouring bytes a store. Bytes are those of the CPU's body (seal_numerics.cuh).
 #include "kernels/backends.h"
 #include "kernels/cuda/launch.cuh"
+#include "kernels/cuda/page_summaries.cuh"
 #include "kernels/cuda/seal_numerics.cuh"
 
 namespace lockstep::cuda {
@@ -159,6 +160,14 @@ __global__ void __launch_bounds__(kThreads) summary_kernel(SealArguments args) {
   }
 }
 
+/// What was sealed, as summaries_kernel() takes it.
+struct FilledList {
+  const int32_t *key_slots, *value_slots;  // value_slots: null for kFull
+  __device__ IndexedPage page(int i) const {
+    return {key_slots[i], value_slots != nullptr && key_slots[i] != value_slots[i]};
+  }
+};
+
 }  // namespace
 
 void seal_pages(const OpContext& context, const FilledPages& filled, int64_t layer, const KvPages& pages) {
@@ -188,6 +197,9 @@ void seal_pages(const OpContext& context, const FilledPages& filled, int64_t lay
     using T = DeviceTypeOf<Page>;
     launch(context, grid, kThreads, 0, is_coded ? seal_kernel<T> : summary_kernel<T>, args);
   });
+  if (pages.summaries == nullptr) return;
+  launch(context, grid, kSummaryThreads, 0, summaries_kernel<FilledList>, summary_arguments(pages, layer),
+         FilledList{filled.key_slots, is_coded ? filled.value_slots : nullptr});
 }
 
 }  // namespace lockstep::cuda

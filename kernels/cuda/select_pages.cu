@@ -5,7 +5,7 @@
 #include "kernels/cuda/selection/choose.cuh"
 #include "kernels/cuda/selection/estimate.cuh"
 #include "kernels/cuda/state.h"
-#include "kernels/kv_codes.h"
+#include "kernels/page_summaries.h"
 
 namespace lockstep::cuda {
 namespace {
@@ -39,24 +39,6 @@ __global__ void __launch_bounds__(kChooseThreads) choose_kernel(SelectionArgumen
   if (!reads_all) add_to(totals->mass, static_cast<int64_t>(share >> (page_ranking::kFractionBits - 20)));
 }
 
-/// Of the layer's pages whose keys have so many bits; 0: those that are not coded.
-SummaryPlaces places_of(const KvLayout& layout, int64_t layer, int64_t bits) {
-  SummaryPlaces out{};
-  out.bits = static_cast<int32_t>(bits);
-  if (bits == 0) {
-    out.means = layout.summary_block(0, layer);
-    out.deviations = out.means + 2 * layout.coded_head_dim();
-    return out;
-  }
-  const KeyCodes at(layout, bits);
-  const int64_t block = layout.k_block(0, layer);
-  out.means = block + at.offsets;
-  out.scales = block + at.scales;
-  out.mean_codes = block + at.means;
-  out.deviations = block + at.stds;
-  return out;
-}
-
 /// Scratch for `lists` lists of max_pages pages.
 void place_scratch(const OpContext& context, SelectionArguments& args, int64_t lists) {
   const int64_t pages = lists * args.max_pages;
@@ -82,13 +64,12 @@ void select_pages(const OpContext& context, ConstTensorView q, const RaggedRows&
   args.page_begin = rows.page_begin;
   args.slots = rows.slots;
   args.is_sparse = rows.is_sparse;
-  args.base = pages.base;
-  args.page_bytes = layout.page_bytes();
+  args.entries = summary_entries(pages, layer, 0);
+  args.entry_bytes = summary_entry_bytes(layout);
+  args.head_entry_bytes = pages.num_summaries * args.entry_bytes;
+  args.deviations = 2 * summary_channels(layout);
   args.layer = static_cast<int32_t>(layer);
-  args.head_bytes = layout.head_bytes();
   args.splits_first_page = layout.splits_first_page();
-  args.other_pages = places_of(layout, layer, layout.is_coded() ? layout.k_bits(layer) : 0);
-  args.first_page = args.splits_first_page ? places_of(layout, layer, 8) : args.other_pages;
   args.page_tokens = static_cast<int32_t>(layout.page_tokens);
   args.num_kv_heads = static_cast<int32_t>(layout.num_kv_heads);
   args.head_dim = static_cast<int32_t>(layout.head_dim);

@@ -50,7 +50,7 @@ int run_subcommand(Communicator& world, const std::vector<std::string>& argument
 
 void print_writers(const StoreScan& scan) {
   std::printf("\n%-16s %-8s %10s %8s %9s %12s %7s  %s\n", "writer", "state", "log bytes", "segments", "pages",
-              "MiB on disk", "fill %", "content");
+              "MiB long", "fill %", "content");
   for (const auto& [id, writer] : scan.writers) {
     int64_t pages = 0, places = 0;
     for (const auto& [index, segment] : writer.segments) {
@@ -68,21 +68,28 @@ void print_writers(const StoreScan& scan) {
 int inspect(const std::string& directory) {
   const StoreScan scan = inspect_store(directory, std::make_shared<SystemCalls>());
   size_t num_segments = 0;
-  int64_t bytes = 0, live = 0;
+  int64_t bytes = 0, block_bytes = 0, live = 0;
   for (const auto& [id, writer] : scan.writers) {
     num_segments += writer.segments.size();
     bytes += writer.segment_bytes();
+    for (const auto& [index, segment] : writer.segments) block_bytes += segment.block_bytes;
     live += writer.is_live ? 1 : 0;
   }
-  std::printf("directory  %s\nwriters    %zu, %lld of them live\nsegments   %zu, %.1f MiB\n", directory.c_str(),
-              scan.writers.size(), static_cast<long long>(live), num_segments, mebibytes(bytes));
-  std::printf("\n%-32s %7s %12s %6s %10s %12s %12s\n", "content", "layers", "layer bytes", "heads", "pages",
-              "whole pages", "payload MiB");
+  std::printf(
+      "directory  %s\nwriters    %zu, %lld of them live\nsegments   %zu, %.1f MiB, of which %.1f occupy the disk\n",
+      directory.c_str(), scan.writers.size(), static_cast<long long>(live), num_segments, mebibytes(bytes),
+      mebibytes(block_bytes));
+  std::printf("\n%-32s %7s %12s %6s %10s %12s %12s %12s %9s\n", "content", "layers", "layer bytes", "heads", "pages",
+              "whole pages", "payload MiB", "stored MiB", "share %");
   for (const ContentSummary& content : summarise(scan)) {
-    std::printf("%-32s %7lld %12lld %6d %10lld %12lld %12.1f\n", content.content.to_string().c_str(),
+    const RecordShape& shape = content.shape;
+    const int64_t unpacked = content.payload_bytes / shape.payload_bytes() * shape.aligned_payload_bytes();
+    const double share =
+        unpacked > 0 ? 100.0 * static_cast<double>(content.stored_bytes) / static_cast<double>(unpacked) : 0.0;
+    std::printf("%-32s %7lld %12lld %6d %10lld %12lld %12.1f %12.1f %9.1f\n", content.content.to_string().c_str(),
                 static_cast<long long>(content.shape.num_layers), static_cast<long long>(content.shape.layer_bytes),
                 content.num_heads, static_cast<long long>(content.pages), static_cast<long long>(content.whole_pages),
-                mebibytes(content.payload_bytes));
+                mebibytes(content.payload_bytes), mebibytes(content.stored_bytes), share);
   }
   print_writers(scan);
   return 0;
@@ -91,8 +98,9 @@ int inspect(const std::string& directory) {
 int verify(const std::string& directory) {
   const Verified verified = verify_store(directory, std::make_shared<SystemCalls>(),
                                          [](const std::string& line) { std::printf("%s\n", line.c_str()); });
-  std::printf("%lld records of one page and head, %.1f MiB: %lld bad\n", static_cast<long long>(verified.records),
-              mebibytes(verified.bytes), static_cast<long long>(verified.bad));
+  std::printf("%lld records of one page and head, %.1f MiB, on the disk %.1f MiB: %lld bad\n",
+              static_cast<long long>(verified.records), mebibytes(verified.bytes), mebibytes(verified.stored_bytes),
+              static_cast<long long>(verified.bad));
   return verified.bad == 0 ? 0 : kExitFailure;
 }
 

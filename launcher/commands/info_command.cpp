@@ -69,13 +69,33 @@ void print_strategies(const std::vector<std::string>& arguments, const ModelConf
               "strategy", "format", "sparse", "step", "KV a token KiB", "KV tokens");
   const ModelShard shard = shard_of(model, 1, Rank(0));
   for (const char* const strategy : {"none", "speed", "balanced", "aggressive"}) {
-    const EngineSettings settings = settings_under(strategy, arguments);
-    const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, 1, false));
+    EngineSettings settings;
+    Sizing sizing;
+    try {
+      settings = settings_under(strategy, arguments);
+      sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, 1, false));
+    } catch (const ConfigError& error) {  // contradicts the options given
+      std::printf("%-12s refused: %s\n", strategy, error.what());
+      continue;
+    }
     const double token_bytes = static_cast<double>(sizing.slot_bytes) / static_cast<double>(sizing.engine.page_tokens);
     std::printf("%-12s %6s %7g %8lld %14.2f %12lld\n", strategy, settings.cache.format_of_bits().c_str(),
                 settings.attention.sparse_ratio, static_cast<long long>(settings.schedule.max_step_tokens),
-                token_bytes / 1024.0, static_cast<long long>(sizing.engine.num_slots * sizing.engine.page_tokens));
+                token_bytes / 1024.0, static_cast<long long>(tokens_in(sizing.engine, sizing.engine.num_slots)));
   }
+}
+
+/// Which layers the guard widens shows only when a job computes with the weights.
+void print_guard(const EngineSettings& settings, const ModelConfig& model, const OpContext& context) {
+  EngineSettings widest = settings;
+  widest.cache.format = "k8v4";
+  widest.cache.quantization_bits = 0;
+  const AvailableMemory available = available_memory(context.device, 1, false);
+  const Sizing sizing = propose_sizing(widest, model, shard_of(model, 1, Rank(0)), context, available);
+  std::printf(
+      "kv4 is shown as if no layer's keys were too coarse in 4 bits. A job finds those that are when it starts, and "
+      "logs them;\nif all layers' keys keep 8 bits, a token takes %.2f KiB.\n",
+      static_cast<double>(sizing.slot_bytes) / static_cast<double>(sizing.engine.page_tokens) / 1024.0);
 }
 
 }  // namespace
@@ -105,12 +125,13 @@ int info_command(const MpiEnvironment&, Communicator& world, const std::vector<s
   for (const int32_t tp : allowed_tp(model)) {
     const ModelShard shard = shard_of(model, tp, Rank(0));
     const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, tp, false));
-    const auto tokens = static_cast<double>(sizing.engine.num_slots * sizing.engine.page_tokens);
+    const auto tokens = static_cast<double>(tokens_in(sizing.engine, sizing.engine.num_slots));
     std::printf("%4d %10.1f %12.1f %14.2f %12.0f\n", tp, static_cast<double>(sizing.memory.weights) / kMiB,
                 static_cast<double>(sizing.memory.activations) / kMiB,
                 static_cast<double>(sizing.memory.kv_cache) / 1024.0 / tokens, tokens);
   }
   print_strategies(arguments, model, context);
+  if (settings.cache.page_tokens % 16 == 0) print_guard(settings, model, context);
   return 0;
 }
 

@@ -78,6 +78,11 @@ void add_transfers(Collector& to, const CacheStats& stats) {
   to.add_by_channel(counter("cache_transfer_pages_total", "Pages copied between tiers."), &TransferStats::pages);
   to.add_by_channel(counter("cache_transfer_bytes_total", "Bytes copied between tiers, by the leaders' ranks."),
                     &TransferStats::bytes);
+  FamilyBuilder stored =
+      counter("cache_transfer_stored_bytes_total", "What those bytes were on the disk: fewer where pages are packed.");
+  for (const TransferChannel channel : {TransferChannel::kToDisk, TransferChannel::kFromDisk})
+    stored.add(stats.transfer(channel).stored_bytes, {{"channel", name_of(channel)}});
+  to.add(std::move(stored));
   to.add_by_channel(counter("cache_transfer_busy_seconds_total", "Time with a copy under way."),
                     &TransferStats::busy_seconds);
   to.add_by_channel(counter("cache_transfer_failures_total", "Copies between tiers that failed."),
@@ -93,6 +98,10 @@ void add_transfers(Collector& to, const CacheStats& stats) {
                .add(stats.sparse.dense));
     to.add(counter("sparse_estimated_mass_total", "Sum over choices of the estimated share of attention that was read.")
                .add(stats.sparse.mass));
+    to.add(counter("sparse_offloaded_pages_total", "Pages that were left to the host while sequences read them.")
+               .add(stats.sparse.offloaded_pages));
+    to.add(counter("sparse_in_place_page_reads_total", "Pages of rows that lay on the host, in each step.")
+               .add(stats.sparse.in_place_page_reads));
   }
   to.add(counter("cache_exposed_stall_seconds_total", "Time that steps waited for copies.")
              .add(stats.exposed_stall_seconds));

@@ -27,12 +27,19 @@ Json tier_json(const CacheStats& stats, Tier which) {
           {"hit_ratio_if_double", or_null(stats.hit_ratio_if(which, 2.0))}};
 }
 
-Json transfer_json(const TransferStats& transfer) {
-  return {{"transfers", transfer.transfers},
-          {"pages", transfer.pages},
-          {"bytes", transfer.bytes},
-          {"busy_seconds", transfer.busy_seconds},
-          {"failures", transfer.failures}};
+bool is_of_disk(TransferChannel channel) {
+  return channel == TransferChannel::kToDisk || channel == TransferChannel::kFromDisk;
+}
+
+Json transfer_json(const CacheStats& stats, TransferChannel channel) {
+  const TransferStats& transfer = stats.transfer(channel);
+  Json json{{"transfers", transfer.transfers},
+            {"pages", transfer.pages},
+            {"bytes", transfer.bytes},
+            {"busy_seconds", transfer.busy_seconds},
+            {"failures", transfer.failures}};
+  if (is_of_disk(channel)) json["stored_bytes"] = transfer.stored_bytes;
+  return json;
 }
 
 // Buckets behind the last one with a reuse are left out.
@@ -67,7 +74,10 @@ Json sparse_json(const SparseStats& sparse) {
           {"pages_read", sparse.pages_read},
           {"pages_there", sparse.pages_there},
           {"read_ratio", share(static_cast<double>(sparse.pages_read), sparse.pages_there)},
-          {"estimated_mass", share(sparse.mass, sparse.lists)}};
+          {"estimated_mass", share(sparse.mass, sparse.lists)},
+          {"offloaded_pages", sparse.offloaded_pages},
+          {"in_place_page_reads", sparse.in_place_page_reads},
+          {"peak_in_place_pages", sparse.peak_in_place_pages}};
 }
 
 std::string percent_of(std::optional<double> ratio) {
@@ -95,8 +105,9 @@ Json cache_json(const CacheStats& stats) {
     tiers[std::string(name_of(which))] = tier_json(stats, which);
   }
   for (size_t i = 0; i < kNumTransferChannels; ++i) {
-    const std::string name(name_of(static_cast<TransferChannel>(i)));
-    transfers[name] = transfer_json(stats.transfers[i]);
+    const auto channel = static_cast<TransferChannel>(i);
+    const std::string name(name_of(channel));
+    transfers[name] = transfer_json(stats, channel);
     ns_per_page[name] = measured_or_null(stats.costs.ns_per_page[i]);
   }
   return {{"replicas", stats.num_replicas},
@@ -136,9 +147,13 @@ std::string cache_text(const CacheStats& stats) {
     const TransferStats& transfer = stats.transfers[i];
     if (transfer.transfers + transfer.failures == 0) continue;
     constexpr double kMiB = 1024.0 * 1024.0;
-    text += fmt::format("           {}: {} pages, {:.1f} MiB in {:.2f} s, {} failures\n",
-                        name_of(static_cast<TransferChannel>(i)), transfer.pages,
-                        static_cast<double>(transfer.bytes) / kMiB, transfer.busy_seconds, transfer.failures);
+    const auto channel = static_cast<TransferChannel>(i);
+    text +=
+        fmt::format("           {}: {} pages, {:.1f} MiB in {:.2f} s, {} failures", name_of(channel), transfer.pages,
+                    static_cast<double>(transfer.bytes) / kMiB, transfer.busy_seconds, transfer.failures);
+    if (is_of_disk(channel))
+      text += fmt::format(", {:.1f} MiB on the disk", static_cast<double>(transfer.stored_bytes) / kMiB);
+    text += "\n";
   }
   if (const SparseStats& sparse = stats.sparse; sparse.is_used()) {
     text += fmt::format(
@@ -147,6 +162,9 @@ std::string cache_text(const CacheStats& stats) {
         sparse.pages_read, sparse.pages_there, sparse.lists,
         percent_of(sparse.lists > 0 ? std::optional(sparse.mass / static_cast<double>(sparse.lists)) : std::nullopt),
         sparse.dense);
+    if (sparse.offloaded_pages > 0)
+      text += fmt::format("           {} pages left to the host while they were read, at most {} at a time\n",
+                          sparse.offloaded_pages, sparse.peak_in_place_pages);
   }
   if (const auto overlap = stats.overlap_ratio())
     text += fmt::format("           {} of the transfers' time overlapped with steps, {:.2f} s exposed\n",

@@ -71,6 +71,9 @@ void describe_transfers(const Engine& engine, CacheStats& cache) {
     transfer.failures = stats.failed_transfers[channel];
     transfer.busy_seconds = moved.busy_seconds;
   }
+  const DiskStoreBytes disk = engine.disk_bytes();
+  cache.transfer(TransferChannel::kToDisk).stored_bytes = disk.written_stored;
+  cache.transfer(TransferChannel::kFromDisk).stored_bytes = disk.read_stored;
   const PageCosts& costs = engine.page_costs();
   const int64_t page_tokens = engine.config().page_tokens;
   cache.costs.ns_per_page[static_cast<size_t>(TransferChannel::kToDevice)] = costs.from_host;
@@ -124,8 +127,14 @@ EngineFigures figures_of(const Engine& engine) {
   cache.promoted_pages = stats.promoted_pages + stats.fetched_pages;
   const SelectionTotals selected = engine.selection_totals();
   constexpr double kMassUnits = 1 << 20;
-  cache.sparse = {selected.lists, selected.dense_lists, selected.pages_read, selected.pages_there,
-                  static_cast<double>(selected.mass) / kMassUnits};
+  cache.sparse = {selected.lists,
+                  selected.dense_lists,
+                  selected.pages_read,
+                  selected.pages_there,
+                  static_cast<double>(selected.mass) / kMassUnits,
+                  stats.offloaded_pages,
+                  stats.in_place_page_reads,
+                  stats.peak_in_place_pages};
   describe_tiers(engine, cache);
   describe_transfers(engine, cache);
   describe_reuse(engine, cache);

@@ -4,6 +4,8 @@
 #include "core/cuda_api.h"
 #include "core/error.h"
 #include "dist/model/activations.h"
+#include "kernels/hot_pages.h"
+#include "kernels/page_summaries.h"
 
 #include <algorithm>
 #include <chrono>
@@ -80,12 +82,35 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
     tiers.disk_bytes = cache.disk_bytes > 0 ? cache.disk_bytes : free_disk_bytes(cache.disk_dir) / 2;
   }
   tiers.disk_io = cache.disk_io;
+  tiers.disk_packing_level = cache.disk_packing == "zstd" ? static_cast<int32_t>(cache.disk_packing_level) : 0;
   tiers.persist = cache.persist;
   tiers.workers = settings.transfer.workers;
   tiers.timeout = std::chrono::milliseconds(settings.transfer.timeout_ms);
   tiers.faults = parse_faults(settings.transfer.inject);
   tiers.may_bypass = cache.load_or_recompute == "auto";
   sizing.memory.host_cache = tiers.host_slots * slot_bytes;
+  LS_REQUIRE(ConfigError, !settings.attention.sparse_offload || tiers.host_slots > 0,
+             "attention.sparse_offload = true and cache.host_tokens = {}, which comes to no host memory here; give "
+             "cache.host_tokens or cache.host_bytes above 0, or attention.sparse_offload = false",
+             cache.host_tokens);
+}
+
+// What reading on the host takes on the device beside pages: summaries of the host's pages, copies of hot ones.
+void reserve_for_offload(int64_t hot_pages, const KvLayout& layout, Device device, Sizing& sizing) {
+  constexpr int64_t kAutoShare = 8;  // of the device's pages one more is hot
+  EngineConfig& engine = sizing.engine;
+  if (device.kind == DeviceKind::kCuda) {
+    engine.hot_pages = hot_pages < 0 ? std::max(engine.num_slots / kAutoShare, kHotWays) : hot_pages;
+  }
+  const int64_t bytes =
+      engine.tiers.host_slots * summary_slot_bytes(layout) + engine.hot_pages * hot_page_bytes(layout);
+  if (engine.are_slots_by_bytes) engine.num_slots -= (bytes + sizing.slot_bytes - 1) / sizing.slot_bytes;
+  LS_REQUIRE(
+      ConfigError, engine.num_slots > 0,
+      "attention.sparse_offload = true: summaries of {} host pages and {} hot pages (attention.sparse_hot_pages) "
+      "take {} bytes, more than the device has for pages",
+      engine.tiers.host_slots, engine.hot_pages, bytes);
+  sizing.memory.kv_cache += bytes;
 }
 
 std::optional<SparseRule> sparse_rule(const AttentionSettings& settings) {
@@ -126,6 +151,7 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
 
   engine.format = parse_kv_format(settings.cache.format_of_bits());
   engine.sparse = sparse_rule(settings.attention);
+  engine.offloads = settings.attention.sparse_offload;
   const KvLayout layout{.page_tokens = engine.page_tokens,
                         .num_kv_heads = shard.kv_heads.size(),
                         .num_layers = model.num_layers,
@@ -134,6 +160,8 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
                         .format = engine.format,
                         .has_summaries = engine.sparse && engine.format == KvFormat::kFull};
   const int64_t open_bytes = engine.num_open_slots() * KvPages{nullptr, layout}.open_layout().page_bytes();
+  // A page, and its entries of the table of summaries.
+  const int64_t slot_bytes = layout.page_bytes() + (engine.sparse ? summary_slot_bytes(layout) : 0);
   sizing.memory.weights = decoder_weight_bytes(context, model, shard, engine.dtype);
   engine.graphs = settings.runtime.graphs && context.device.kind == DeviceKind::kCuda;
   engine.plan_ahead = settings.runtime.plan_ahead == "on" ||
@@ -141,13 +169,13 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
   sizing.memory.activations = Activations::bytes(model, shard, engine.dtype, engine.most_forward_tokens());
   if (context.device.kind == DeviceKind::kCuda) sizing.memory.activations += device_extra_bytes(engine, model, shard);
   if (settings.cache.device_bytes > 0) {
-    engine.num_slots = std::max<int64_t>(settings.cache.device_bytes - open_bytes, 0) / layout.page_bytes();
+    engine.num_slots = std::max<int64_t>(settings.cache.device_bytes - open_bytes, 0) / slot_bytes;
     engine.are_slots_by_bytes = true;
     LS_REQUIRE(
         ConfigError, engine.num_slots > 0,
         "cache.device_bytes = {}: a page of {} tokens takes {} bytes a rank, and {} bytes are for pages that are "
         "being written (schedule.max_sequences = {}, schedule.max_step_tokens = {})",
-        settings.cache.device_bytes, engine.page_tokens, layout.page_bytes(), open_bytes, engine.max_sequences,
+        settings.cache.device_bytes, engine.page_tokens, slot_bytes, open_bytes, engine.max_sequences,
         engine.max_step_tokens);
     sizing.reason = "cache.device_bytes";
   } else if (settings.cache.device_tokens > 0) {
@@ -157,7 +185,7 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
     const int64_t share = available.bytes - sizing.memory.weights - sizing.memory.activations;
     const int64_t most_useful = engine.max_sequences * layout.slots_for(engine.max_sequence);
     const auto bytes = static_cast<int64_t>(static_cast<double>(std::max<int64_t>(share, 0)) * available.cache_share);
-    const int64_t fits = std::max<int64_t>(bytes - open_bytes, 0) / layout.page_bytes();
+    const int64_t fits = std::max<int64_t>(bytes - open_bytes, 0) / slot_bytes;
     LS_REQUIRE(
         ConfigError, fits > 0,
         "cache.device_tokens = auto: weights ({} bytes) and activations ({} bytes) leave no memory for the KV cache "
@@ -169,15 +197,21 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
                         ? fmt::format("{:.0f} % of the memory left to this rank", 100.0 * available.cache_share)
                         : "max_sequences of the longest length";
   }
+  sizing.slot_bytes = slot_bytes;
+  propose_tiers(settings, layout, context.device, available, sizing);
+  if (engine.offloads) reserve_for_offload(settings.attention.sparse_hot_pages, layout, context.device, sizing);
   const int64_t tokens = (engine.num_slots - (layout.splits_first_page() ? 1 : 0)) * engine.page_tokens;
   if (asked == 0) engine.max_sequence = std::min(engine.max_sequence, tokens);
   LS_REQUIRE(ConfigError, engine.max_sequence <= tokens && tokens > 0,
              "cache.device_tokens = {}: the KV cache must hold at least one sequence of model.max_sequence = {} tokens",
              tokens, engine.max_sequence);
-  sizing.slot_bytes = layout.page_bytes();
-  sizing.memory.kv_cache = engine.num_slots * layout.page_bytes() + open_bytes;
-  propose_tiers(settings, layout, context.device, available, sizing);
+  sizing.memory.kv_cache += engine.num_slots * slot_bytes + open_bytes;
   return sizing;
+}
+
+int64_t tokens_in(const EngineConfig& engine, int64_t slots) {
+  const bool is_split = KvLayout{.format = engine.format}.splits_first_page();
+  return std::max<int64_t>(slots - (is_split ? 1 : 0), 0) * engine.page_tokens;
 }
 
 void agree_on_sizing(Communicator& world, Sizing& sizing) {

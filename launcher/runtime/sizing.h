@@ -45,6 +45,9 @@ AvailableMemory available_memory(Device device, int32_t local_size, bool share_g
 Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, const ModelShard& shard,
                       const OpContext& context, const AvailableMemory& available);
 
+/// Tokens of one sequence that fit into so many slots: where its first page is split, that takes two.
+int64_t tokens_in(const EngineConfig& engine, int64_t slots);
+
 /// Makes the proposal equal on all ranks: slots of all tiers and the longest sequence are the least over `world`.
 /// Ranks: collective.
 void agree_on_sizing(Communicator& world, Sizing& sizing);

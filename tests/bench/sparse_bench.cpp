@@ -4,6 +4,7 @@
 // recall: every key of a context asked with dense and with sparse attention, by format and ratio.
 // speed: selection, sparse and dense attention in turn, medians, on the same BF16 or coded pages.
 #include "examples/associative_model.h"
+#include "kernels/page_summaries.h"
 #include "kernels/seal_pages.h"
 #include "tests/kernels/attention_mass.h"
 #include "tests/kernels/op_support.h"
@@ -99,23 +100,28 @@ void speed(const NamedFormat& format, int64_t heads, int64_t kv_heads, int64_t t
   const int64_t num_pages = tokens / kPageTokens;
   Buffer pool(layout.slots_for(tokens) * layout.page_bytes());
   KvPages pages{static_cast<std::byte*>(pool.data()), layout};
+  Buffer summaries(layout.slots_for(tokens) * summary_slot_bytes(layout));
+  pages.summaries = static_cast<std::byte*>(summaries.data());
+  pages.num_summaries = layout.slots_for(tokens);
   Buffer open(pages.open_layout().page_bytes());
   pages.open_base = static_cast<std::byte*>(open.data());
 
   std::vector<int32_t> slots(static_cast<size_t>(layout.slots_for(tokens)));
-  std::iota(slots.begin(), slots.end(), 0);
+  // Neighbours in the sequence lie apart, as in a pool in use.
+  for (size_t i = 0; i < slots.size(); ++i) slots[i] = static_cast<int32_t>(i * 37 % slots.size());
   const std::vector<int32_t> one = {0, 1}, all_pages = {0, static_cast<int32_t>(slots.size())}, open_slots = {0};
   for (int64_t page = 0; page < num_pages; ++page) {
-    const std::vector<int32_t> token_begin = {0, kPageTokens}, first = {static_cast<int32_t>(page * kPageTokens)};
-    RaggedRows rows{1, kPageTokens, token_begin.data(), first.data(), all_pages.data(), slots.data()};
+    const std::vector<int32_t> token_begin = {0, kPageTokens}, position = {static_cast<int32_t>(page * kPageTokens)};
+    RaggedRows rows{1, kPageTokens, token_begin.data(), position.data(), all_pages.data(), slots.data()};
     rows.open_begin = one.data();
     rows.open_slots = open_slots.data();
     std::vector<float> k = random_floats(kPageTokens * kv_heads * kHeadDim, static_cast<uint64_t>(page) + 1);
     const TensorView kv(k.data(), DType::kF32, {kPageTokens, kv_heads, kHeadDim});
     for (int64_t layer = 0; layer < kLayers; ++layer) write_kv(cpu, kv, kv, rows, layer, pages);
     if (page + 1 == num_pages) break;  // the own page stays open
-    const int32_t entry = static_cast<int32_t>(page) + (layout.splits_first_page() && page > 0 ? 1 : 0);
-    const int32_t values = entry + (layout.splits_first_page() && page == 0 ? 1 : 0);
+    const auto first = static_cast<size_t>(page + (layout.splits_first_page() && page > 0 ? 1 : 0));
+    const int32_t entry = slots[first];
+    const int32_t values = slots[first + (layout.splits_first_page() && page == 0 ? 1 : 0)];
     for (int64_t layer = 0; layer < kLayers; ++layer) {
       seal_pages(cpu, {1, open_slots.data(), &entry, &values}, layer, pages);
     }
@@ -141,8 +147,7 @@ void speed(const NamedFormat& format, int64_t heads, int64_t kv_heads, int64_t t
     sparse.push_back(
         seconds_of([&] { paged_attention(cpu, query, rows, layer, pages, 0.088F, 0, result, &selection); }));
   }
-  const double summary_bytes =
-      static_cast<double>(num_pages) * kHeadDim * (format.format == KvFormat::kKv4 ? 5.0 : 4.0);
+  const double summary_bytes = static_cast<double>(num_pages * summary_entry_bytes(layout));
   const double page_bytes = static_cast<double>(layout.layer_bytes(0) - layout.summary_bytes());
   const double share =
       (summary_bytes + static_cast<double>(capacity) * page_bytes) / (static_cast<double>(num_pages) * page_bytes);

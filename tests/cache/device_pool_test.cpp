@@ -1,6 +1,7 @@
 #include "cache/device_pool.h"
 
 #include "core/error.h"
+#include "kernels/page_summaries.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
@@ -38,6 +39,18 @@ TEST(DevicePool, CodedPagesHaveOpenOnesBesideThem) {
   EXPECT_THROW(DevicePool(layout, 7), ConfigError);
   layout.page_tokens = 24;
   EXPECT_THROW(DevicePool(layout, 7, Device::cpu(), 3), ConfigError);
+}
+
+TEST(DevicePool, TablesOfSummariesCount) {
+  const DevicePool pool(kLayout, 7, Device::cpu(), 0, 9);
+  EXPECT_EQ(pool.bytes(), 7 * kLayout.page_bytes() + 9 * summary_slot_bytes(kLayout));
+  const KvPages pages = pool.pages();
+  EXPECT_EQ(pages.num_summaries, 9);
+  EXPECT_EQ(pages.num_slots, 7);
+  EXPECT_TRUE(std::all_of(pages.summaries, pages.summaries + 9 * summary_slot_bytes(kLayout),
+                          [](std::byte b) { return b == std::byte{0}; }));
+  EXPECT_EQ(DevicePool(kLayout, 7).pages().summaries, nullptr);
+  EXPECT_THROW(DevicePool(kLayout, 7, Device::cpu(), 0, 6), ConfigError);
 }
 
 // Bytes as the allocator counts them: codes, scales and summaries.

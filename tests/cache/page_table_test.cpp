@@ -110,7 +110,8 @@ TEST_F(PageTableTest, RefusesToSealTwice) {
 
 TEST_F(PageTableTest, FollowsAPageThroughTheTiers) {
   apply({allocate(1, 2), seal(1, 2), to_host(1, 2, 0), evict(1, 2)});
-  EXPECT_THROW(table_.slot_of(PageId(1)), Error);
+  EXPECT_EQ(table_.slot_of(PageId(1)), SlotId(4));  // host slot 0, behind the 4 of the device
+  EXPECT_EQ(table_.open_slot_of(PageId(1)), SlotId(-1));
   EXPECT_TRUE(table_.is_sealed(PageId(1)));
   EXPECT_EQ(table_.num_host_used(), 1);
   apply({{PageOpKind::kDemote, PageId(1), SlotId(-1), Tier::kDisk, SlotId(0), {7, 7}}, to_device(1, 3, 0)});

@@ -25,6 +25,9 @@ void draw_formats(Draw& draw, PlannerConfig& config) {
     config.splits_first_page = draw.one_in(2);
   }
   config.sparse = draw.one_in(2);
+  config.offload = draw.one_in(2) && config.sparse && config.tiers.host_slots > 0;
+  config.sparse_sink_pages = draw.between(0, 2);
+  config.sparse_recent_pages = draw.between(0, 2);
 }
 
 PlannerSimulation::PlannerSimulation(const PlannerConfig& config, std::vector<SimulatedRequest> requests, bool ahead)
@@ -176,6 +179,7 @@ void PlannerSimulation::follow(const StepPlan& sent) {
     last_failed_.insert(last_failed_.end(), rank.failed_promotions().begin(), rank.failed_promotions().end());
   }
   void_rows_ = Planner::void_rows(plan, last_failed_);
+  for (const PlanRow& row : plan.rows) check_places(row);
   // All reads before all writes: a page that another row fills in the same step must not be relied on.
   for (size_t i = 0; i < plan.rows.size(); ++i) {
     if (!is_void(i)) check_reads(plan.rows[i], live_.at(plan.rows[i].sequence));
@@ -239,6 +243,17 @@ void PlannerSimulation::check_scores(const PlanRow& row, Live& live) const {
   }
   LS_CHECK(!row.wants_logits || live.num_scored == wanted, "sequence {} samples before it scored",
            row.sequence.value());
+}
+
+// What a row writes to is on the device; the rest too, without offload.
+void PlannerSimulation::check_places(const PlanRow& row) const {
+  const auto first_written = static_cast<size_t>(paging_.full_pages(row.first_position));
+  for (size_t page = 0; page < row.pages.size(); ++page) {
+    const bool may_be_elsewhere = config_.offload && page < first_written;
+    const SlotId slot = table().slot_of(row.pages[page]);
+    LS_CHECK(slot.value() < config_.num_slots || may_be_elsewhere, "sequence {} has page {} on the host",
+             row.sequence.value(), row.pages[page].value());
+  }
 }
 
 // Full pages as they were sealed, the page of the first position as it was written so far.

@@ -21,7 +21,7 @@ namespace lockstep {
 
 class Draw;
 
-/// Coded pages or not, split first pages or not, sparse attention or not.
+/// Coded pages or not, split first pages or not, sparse attention or not, and with host slots offload or not.
 void draw_formats(Draw& draw, PlannerConfig& config);
 
 struct SimulatedRequest {
@@ -84,6 +84,7 @@ class PlannerSimulation {
   bool is_void(size_t row) const;
   void check_shape(const StepPlan& plan) const;
   void check_scores(const PlanRow& row, Live& live) const;
+  void check_places(const PlanRow& row) const;
   void check_reads(const PlanRow& row, const Live& live);
   void write(const PlanRow& row, const Live& live);
   void seal(RankModel& rank, const PlanRow& row, size_t keys, size_t values);

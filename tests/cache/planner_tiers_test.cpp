@@ -9,7 +9,7 @@ namespace {
 
 struct Totals {
   int64_t demoted = 0, promoted = 0, stored = 0, fetched = 0, dropped = 0, invalidated = 0, void_rows = 0, failures = 0;
-  int64_t preemptions = 0;
+  int64_t preemptions = 0, offloaded = 0, in_place = 0;
   std::array<int64_t, kNumTiers> hits{};
 
   void add(const PlannerSimulation& simulation) {
@@ -23,6 +23,8 @@ struct Totals {
     void_rows += stats.void_rows;
     failures += simulation.num_failures();
     preemptions += stats.preemptions;
+    offloaded += stats.offloaded_pages;
+    in_place += stats.in_place_page_reads;
     for (size_t tier = 0; tier < kNumTiers; ++tier) hits[tier] += stats.hit_tokens[tier];
   }
 };
@@ -52,6 +54,8 @@ TEST_P(PlannerTiers, OutputsDoNotDependOnTiersDelaysOrOrder) {
   EXPECT_GT(totals.fetched, 0);
   EXPECT_GT(totals.dropped, 0);
   EXPECT_GT(totals.preemptions, 0);
+  EXPECT_GT(totals.offloaded, 0);
+  EXPECT_GT(totals.in_place, 0);
   for (const int64_t hits : totals.hits) EXPECT_GT(hits, 0);
   EXPECT_EQ(totals.invalidated, 0);
 }

@@ -27,7 +27,8 @@ void RankModel::apply(const StepPlan& plan) {
   table_.apply(plan);
   failed_promotions_.clear();
   for (const PageOp& op : plan.ops) apply(op);
-  LS_CHECK(failed_promotions_.empty() || plan.confirms, "plan {} promotes and does not confirm", plan.number);
+  LS_CHECK(failed_promotions_.empty() || plan.confirms, "plan {} promotes or offloads and does not confirm",
+           plan.number);
 }
 
 bool RankModel::fails(bool source_is_void) {
@@ -52,6 +53,7 @@ void RankModel::apply(const PageOp& op) {
       return;
     case PageOpKind::kEvict:
       if (op.tier == Tier::kDisk) disk().erase(op.key);
+      if (is_offload(op) && host(op).is_void) failed_promotions_.push_back(op.page);
       return;
     case PageOpKind::kInvalidate: disk().erase(op.key); return;
     case PageOpKind::kTranscode: LS_THROW(Error, "TRANSCODE");

@@ -31,7 +31,7 @@ class RankModel {
 
   /// Follows the ops. Throws Error for what no rank may be asked to do.
   void apply(const StepPlan& plan);
-  /// Pages of the last plan whose promotion failed here.
+  /// Pages of the last plan whose promotion failed here, or the copy that is read on the host from there on.
   const std::vector<PageId>& failed_promotions() const { return failed_promotions_; }
   /// How transfers stand now.
   TransferStatus report();
@@ -39,7 +39,10 @@ class RankModel {
   void told(const TransferStatus& status) { told_ = status; }
 
   const PageTable& table() const { return table_; }
-  std::vector<uint64_t>& content_of(PageId page) { return device_[static_cast<size_t>(table_.slot_of(page).value())]; }
+  std::vector<uint64_t>& content_of(PageId page) {
+    const auto slot = static_cast<size_t>(table_.slot_of(page).value());
+    return slot < device_.size() ? device_[slot] : host_[slot - device_.size()].content;
+  }
   /// Where the page is written: an open slot where pages are coded, else its slot.
   std::vector<uint64_t>& open_content_of(PageId page) {
     const SlotId open = table_.open_slot_of(page);

@@ -49,6 +49,7 @@ TierWorkload random_tier_workload(uint64_t seed, int64_t most_requests) {
 std::vector<std::vector<TokenId>> plain_outputs(const TierWorkload& workload) {
   PlannerConfig config = workload.config;
   config.tiers = {};
+  config.offload = false;
   config.share_prefixes = false;
   PlannerSimulation simulation(config, workload.requests);
   simulation.run();

@@ -117,6 +117,32 @@ TEST_P(SealedAttention, WalksTheListedPages) {
   }
 }
 
+// Half of the slots, with it one of a first page's two or the other.
+TEST_P(SealedAttention, PagesInTheHostDoNotChangeBits) {
+  using List = std::optional<std::vector<int32_t>>;
+  for (const KvFormat format : {KvFormat::kFull, KvFormat::kKv8, KvFormat::kK8v4, KvFormat::kKv4}) {
+    for (const int64_t window : {0, 40}) {
+      const SealedShape shape{{4, 2, 32, 16, dtype(), window}, format};
+      const AttentionInputs in(shape.attention, 85, 1);
+      const CpuContext context(isa(), 2);
+      SealedRun run(context, shape, {in});
+      run.step({{0, 0, 85}});
+      const std::vector<float> expected = run.output();
+      run.move_to_host(0, 5);
+      run.step({{0, 82, 3}});  // its page is open
+      EXPECT_TRUE(same_bits(run.output(), expected)) << name_of(format) << " window " << window;
+      const List some = std::vector<int32_t>{0, 1, 2, 5};
+      run.step({{0, 84, 1}}, {some, some});
+      const std::vector<float> listed = run.output();
+      EXPECT_FALSE(same_bits(listed, expected));
+      SealedRun on_device(context, shape, {in});
+      on_device.step({{0, 0, 85}});
+      on_device.step({{0, 84, 1}}, {some, some});
+      EXPECT_TRUE(same_bits(listed, on_device.output())) << name_of(format) << " window " << window;
+    }
+  }
+}
+
 // What a list leaves out may hold anything: the same as a short sequence of the listed pages.
 TEST_P(SealedAttention, LeavesOutTheOtherPages) {
   for (const KvFormat format : {KvFormat::kFull, KvFormat::kKv8}) {  // their pages do not depend on their number

@@ -3,6 +3,7 @@
 
 #include "kernels/seal_pages.h"
 #include "tests/kernels/attention_support.h"
+#include "tests/kernels/host_pages.h"
 
 #include <optional>
 
@@ -183,6 +184,20 @@ class SealedRun {
     }
   }
 
+  /// Moves every second slot of a sequence below page `end`, all sealed, to the host, NaN staying behind.
+  void move_to_host(size_t sequence, int64_t end) {
+    const int64_t num_slots = pool_.bytes() / pages_.layout.page_bytes();
+    const auto count = static_cast<size_t>(pages_.layout.slots_for(end * pages_.layout.page_tokens));
+    host_.emplace(pages_.layout, static_cast<int64_t>(count));
+    for (size_t i = 1; i < count; i += 2) {
+      int32_t& slot = slots_[sequence][i];
+      std::byte* const page = pages_.base + slot * pages_.layout.page_bytes();
+      slot = static_cast<int32_t>(num_slots) + host_->add(pages_.base, slot);
+      std::memset(page, 0xff, static_cast<size_t>(pages_.layout.page_bytes()));
+    }
+    host_->join(pages_, num_slots);
+  }
+
   const std::vector<float>& output(size_t sequence = 0) const { return outputs_[sequence]; }
   const KvPages& pages() const { return pages_; }
 
@@ -268,6 +283,7 @@ class SealedRun {
   std::vector<AttentionInputs> sequences_;
   KvPages pages_;
   Buffer pool_, open_pool_;
+  std::optional<HostPages> host_;
   std::vector<std::vector<int32_t>> slots_, open_;
   std::vector<std::vector<float>> outputs_;
 };

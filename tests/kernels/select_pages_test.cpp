@@ -15,8 +15,8 @@ SelectionResult select(const OpContext& context, SelectionInputs& in, const Spar
                   in.page_begin.data(), in.slots.data()};
   rows.is_sparse = in.is_sparse.data();
   const TensorView q(in.q.data(), DType::kF32, {in.num_rows(), in.shape.heads(), in.shape.head_dim});
-  select_pages(context, q, rows, in.shape.layer, {in.pool.data(), in.shape.layout()}, in.shape.scale(), in.shape.window,
-               rule, {capacity, pages.data(), counts.data(), &totals});
+  select_pages(context, q, rows, in.shape.layer, in.pages(), in.shape.scale(), in.shape.window, rule,
+               {capacity, pages.data(), counts.data(), &totals});
   return result_of(in, capacity, pages.data(), counts.data(), totals);
 }
 
@@ -189,15 +189,15 @@ TEST(SelectPagesErrors, AreNamed) {
   std::vector<int32_t> list(8), counts(2);
   RaggedRows rows{1, 1, fine.token_begin.data(), fine.first_position.data(), fine.page_begin.data(), fine.slots.data()};
   rows.is_sparse = fine.is_sparse.data();
-  KvPages pages{fine.pool.data(), fine.shape.layout()};
+  KvPages pages = fine.pages();
   const TensorView q(fine.q.data(), DType::kF32, {1, fine.shape.heads(), fine.shape.head_dim});
   const SparseRule rule{.ratio = 0.5, .dense_below = 0, .dense_layers = 0};
   EXPECT_THROW(select_pages(context, q, rows, 0, pages, 1.0F, 0, rule, {4, list.data(), counts.data()}), ShapeError);
   EXPECT_THROW(select_pages(context, q, rows, 2, pages, 1.0F, 0, rule, {20, list.data(), counts.data()}), ShapeError);
   EXPECT_THROW(select_pages(context, q, rows, 0, pages, 1.0F, -1, rule, {20, list.data(), counts.data()}), ShapeError);
-  pages.layout.has_summaries = false;
-  EXPECT_THROW(select_pages(context, q, rows, 0, pages, 1.0F, 0, rule, {20, list.data(), counts.data()}), ShapeError);
-  pages.layout.has_summaries = true;
+  pages.summaries = nullptr;
+  EXPECT_THROW(select_pages(context, q, rows, 0, pages, 1.0F, 0, rule, {20, list.data(), counts.data()}), Error);
+  pages.summaries = fine.table.data();
   rows.is_sparse = nullptr;  // no row is asked for: no lists
   select_pages(context, q, rows, 0, pages, 1.0F, 0, rule, {0, nullptr, counts.data()});
   EXPECT_EQ(counts, (std::vector<int32_t>{-1, -1}));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "kernels/kv_codes.h"
+#include "kernels/page_summaries.h"
 #include "kernels/select_pages.h"
 #include "tests/kernels/op_support.h"
 
@@ -40,7 +41,8 @@ struct SelectionRow {
   bool is_sparse = true;
 };
 
-/// The pages of some sequences at scattered slots, all other bytes set; rows of one token each.
+/// The pages of some sequences at scattered slots with their entries in the table, all other bytes set; rows of one
+/// token each.
 class SelectionInputs {
  public:
   SelectionInputs(const SelectionShape& s, std::vector<SelectionRow> rows, uint64_t seed, uint64_t slot_seed = 1)
@@ -62,10 +64,19 @@ class SelectionInputs {
     slots.resize(static_cast<size_t>(page_begin.back()));
     pool.assign(static_cast<size_t>(num_slots * layout.page_bytes()), std::byte{0xff});  // NaN in every type
     summaries_.resize(rows_.size());
+    table.assign(static_cast<size_t>(num_slots * summary_slot_bytes(layout)), std::byte{0xff});
     for (size_t r = 0; r < rows_.size(); ++r) fill(r, seed);
+    const CpuContext context;
+    index_pages(context, filled, shape.layer, pages());
     q = random_floats(static_cast<int64_t>(rows_.size()) * shape.heads() * shape.head_dim, seed + 7, 3.0F);
   }
 
+  KvPages pages() {
+    KvPages out{pool.data(), shape.layout()};
+    out.summaries = table.data();
+    out.num_summaries = static_cast<int64_t>(table.size()) / summary_slot_bytes(out.layout);
+    return out;
+  }
   int64_t num_rows() const { return static_cast<int64_t>(rows_.size()); }
   int64_t own_page(int64_t row) const { return first_position[static_cast<size_t>(row)] / shape.page_tokens; }
   int64_t most_tokens() const {
@@ -77,11 +88,11 @@ class SelectionInputs {
     return summaries_[static_cast<size_t>(row)][static_cast<size_t>(page * shape.kv_heads + head)];
   }
 
-  /// Where the means of a page of kFull begin.
+  /// The means in the entry of a page of a format without split pages.
   Half* means(int64_t row, int64_t head, int64_t page) {
-    const KvLayout layout = shape.layout();
     const int32_t slot = slots[static_cast<size_t>(page_begin[static_cast<size_t>(row)] + page)];
-    return reinterpret_cast<Half*>(pool.data() + slot * layout.page_bytes() + layout.summary_block(head, shape.layer));
+    const KvPages all = pages();
+    return reinterpret_cast<Half*>(summary_entries(all, shape.layer, head) + slot * summary_entry_bytes(all.layout));
   }
 
   /// The rank of each page before the own one: the highest standing of its estimate for a query head.
@@ -128,10 +139,18 @@ class SelectionInputs {
 
   SelectionShape shape;
   std::vector<int32_t> token_begin = {0}, first_position, page_begin = {0}, slots, is_sparse;
-  std::vector<std::byte> pool;
+  std::vector<std::byte> pool, table;
+  std::vector<IndexedPage> filled;
   std::vector<float> q;
 
  private:
+  /// The nearest number of four significant bits, of two the greater, within the table's range.
+  static double deviation_in_table(double deviation) {
+    int exponent = 0;
+    const double mantissa = std::frexp(deviation, &exponent);  // in [1/2, 1)
+    const double rounded = std::ldexp(std::floor(mantissa * 16.0 + 0.5), exponent - 4);
+    return std::min(std::max(rounded, 0x1p-20), 3840.0);
+  }
   void fill(size_t row, uint64_t seed) {
     const KvLayout layout = shape.layout();
     const int64_t num_pages = rows_[row].num_tokens / shape.page_tokens;  // filled ones
@@ -142,6 +161,7 @@ class SelectionInputs {
       const bool is_split = layout.splits_first_page() && page == 0;
       const int64_t entry = page + (layout.splits_first_page() && page > 0 ? 1 : 0);
       std::byte* const slot = pool.data() + own[entry] * layout.page_bytes();
+      filled.push_back({own[entry], page == 0});
       for (int64_t head = 0; head < shape.kv_heads; ++head) {
         const std::vector<float> random = random_floats(4 * shape.head_dim, ++state);
         const int64_t bits = is_split ? 8 : layout.k_bits(shape.layer);
@@ -159,7 +179,7 @@ class SelectionInputs {
       Half& deviation = at[shape.layout().coded_head_dim() + c];
       deviation = to_half(std::abs(random[static_cast<size_t>(shape.head_dim + c)]));
       out.mean.push_back(to_float(at[c]));
-      out.deviation.push_back(to_float(deviation));
+      out.deviation.push_back(deviation_in_table(to_float(deviation)));
     }
     return out;
   }
@@ -178,8 +198,9 @@ class SelectionInputs {
       byte_at(at.stds) = code(c, 2);
       if (bits == 4) byte_at(at.means) = code(c, 3);
       const double scale = scale_of_code(byte_at(at.scales));
-      out.mean.push_back(to_float(offset) + (bits == 4 ? scale * byte_at(at.means) / 16 : 0.0));
-      out.deviation.push_back(scale * byte_at(at.stds) / (bits == 8 ? 2 : 32));
+      const double mean = to_float(offset) + (bits == 4 ? scale * byte_at(at.means) / 16 : 0.0);
+      out.mean.push_back(to_float(to_half(static_cast<float>(mean))));
+      out.deviation.push_back(deviation_in_table(scale * byte_at(at.stds) / (bits == 8 ? 2 : 32)));
     }
     return out;
   }

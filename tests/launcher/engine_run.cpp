@@ -96,6 +96,7 @@ void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>
       run.key_decibels.assign(engine.key_signal_to_noise().begin(), engine.key_signal_to_noise().end());
       run.tiers = engine.tier_config();
       run.moves = engine.mover_stats();
+      run.disk = engine.disk_bytes();
     } else {
       engine.follow([&] { ++run.between_steps[rank]; });
     }

@@ -44,6 +44,7 @@ struct EngineRun {
   PlannerStats stats{};
   TierConfig tiers{};                    // as agreed
   MoverStats moves{};                    // of rank 0
+  DiskStoreBytes disk{};                 // of rank 0
   std::vector<uint64_t> progress{};      // by rank, at the end
   std::vector<int64_t> between_steps{};  // by rank: calls
   int64_t num_graphs = 0;                // of rank 0

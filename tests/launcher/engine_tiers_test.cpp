@@ -187,6 +187,37 @@ INSTANTIATE_TEST_SUITE_P(Formats, EngineTiers,
                                          Case{"adaptive", {KvFormat::kKv4, true}}),
                          name_of_case);
 
+// Records of two blocks and more, which the golden models do not have.
+TEST(EnginePacking, PackedPagesGiveTheSameTokensToJobsOfOtherRanksAndSettings) {
+  const std::filesystem::path model = std::filesystem::path(LOCKSTEP_SOURCE_DIR) / "examples/models/recall";
+  const std::vector<EngineJob> jobs = shared_prefix_jobs();
+  EngineRun alone;
+  alone.config = {.max_sequence = 128, .max_step_tokens = 256, .max_sequences = 1, .page_tokens = 16, .num_slots = 32};
+  alone.config.share_prefixes = false;
+  run_engine(model, jobs, alone);
+  const TemporaryDirectory directory;
+  struct Job {
+    int32_t num_ranks, packing_level;
+  };
+  for (const Job job : {Job{2, 1}, Job{1, 0}, Job{2, 0}, Job{1, 3}}) {
+    SCOPED_TRACE(fmt::format("{} ranks, level {}", job.num_ranks, job.packing_level));
+    EngineRun run = run_of(Tiers::kDisk, job.num_ranks, "lru", ScheduleOrder::kInput, directory.path());
+    run.config.page_tokens = 16;
+    run.config.num_slots = 13;
+    run.config.tiers.disk_packing_level = job.packing_level;
+    run_engine(model, jobs, run);
+    expect_same(run.outcomes, alone.outcomes);
+    EXPECT_EQ(run.stats.invalidated_pages, 0);
+    const bool is_first = job.num_ranks == 2 && job.packing_level == 1;
+    EXPECT_EQ(run.tiers.stored.empty(), is_first);
+    EXPECT_GT(run.stats.fetched_pages, 0);
+    EXPECT_LT(run.disk.read_stored, run.disk.read);
+    if (is_first) {
+      EXPECT_LT(run.disk.written_stored, run.disk.written);
+    }
+  }
+}
+
 // What would be equal anyway proves nothing.
 TEST(EngineFormats, EachGivesScoresOfItsOwn) {
   std::vector<std::vector<EngineOutcome>> all;

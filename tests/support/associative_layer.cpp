@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "kernels/embedding.h"
+#include "kernels/page_summaries.h"
 #include "kernels/rms_norm.h"
 #include "kernels/seal_pages.h"
 
@@ -43,6 +44,9 @@ AssociativeLayer::AssociativeLayer(const OpContext& context, const std::filesyst
   std::iota(slots_.begin(), slots_.end(), 0);
   pool_ = Buffer(num_slots * pages_.layout.page_bytes());
   pages_.base = static_cast<std::byte*>(pool_.data());
+  summaries_ = Buffer(num_slots * summary_slot_bytes(pages_.layout));
+  pages_.summaries = static_cast<std::byte*>(summaries_.data());
+  pages_.num_summaries = num_slots;
   if (pages_.layout.is_coded()) {
     open_pool_ = Buffer(kOpenPages * pages_.open_layout().page_bytes());
     pages_.open_base = static_cast<std::byte*>(open_pool_.data());

@@ -53,7 +53,7 @@ class AssociativeLayer {
   LinearWeight qkv_, output_, head_;
   RopeTable rope_;
   KvPages pages_;
-  Buffer pool_, open_pool_, projected_;
+  Buffer pool_, open_pool_, summaries_, projected_;
   std::vector<int32_t> slots_;  // as RaggedRows has them, for all of max_tokens
   std::vector<float> queries_;
   std::vector<int32_t> lists_, counts_;

@@ -83,37 +83,39 @@ class TileWalk {
         for (int64_t j = 0; j < num_pairs_; ++j) {
           out[j * num_queries_] = Method::pack(q[2 * j], 2 * j + 1 < tile_.head_dim ? q[2 * j + 1] : 0.0F);
         }
-        if (tile_.coded.base != nullptr) coded_.pack_query(t * tile_.group + g, q);
+        if (tile_.coded.open != nullptr) coded_.pack_query(t * tile_.group + g, q);
       }
     }
   }
 
   /// `next`: the page after this one, to fetch ahead.
   void attend_page(int64_t page, int64_t next, int64_t own_page) {
-    const bool coded = tile_.coded.base != nullptr;
+    const bool coded = tile_.coded.open != nullptr;
     if (coded && page < own_page) return attend_coded(page, next < own_page ? next : page);
-    attend_full(page, tile_.pages + (coded ? tile_.open_slot : tile_.slots[page]) * tile_.page_bytes);
+    attend_full(page, coded ? tile_.coded.open : block_of(page));
   }
 
-  const std::byte* key_slot_of(int64_t page) const {
-    const int64_t entry = page + (tile_.coded.splits_first && page > 0 ? 1 : 0);
-    return tile_.coded.base + tile_.slots[entry] * tile_.coded.page_bytes;
+  /// Of an entry of the row's slots.
+  const std::byte* block_of(int64_t entry) const { return tile_.places.block_of(tile_.slots[entry], tile_.kv_head); }
+  const std::byte* keys_of(int64_t page) const {
+    return block_of(page + (tile_.coded.splits_first && page > 0 ? 1 : 0));
   }
 
   /// A page before the one of all queries; of a window, the later tokens may not see it.
   void attend_coded(int64_t page, int64_t next) {
     const CodedPages& pages = tile_.coded;
     const bool first = page == 0 && pages.splits_first;
-    const std::byte* key_slot = key_slot_of(page);
-    const std::byte* value_slot = first ? pages.base + tile_.slots[1] * pages.page_bytes : key_slot;
+    const std::byte* key_slot = keys_of(page);
+    const std::byte* value_slot = first ? block_of(1) : key_slot;
     const CodedBlock& keys = first ? pages.first_keys : pages.keys;
     const CodedBlock& values = first ? pages.first_values : pages.values;
     int64_t num_tokens = tile_.num_tokens;
     while (visible_in(page, num_tokens - 1).first >= tile_.page_tokens) --num_tokens;
     const int64_t num_queries = num_tokens * tile_.group;
     const bool more = next != page;
+    const std::byte* upcoming = keys_of(next);
     coded_.score(key_slot, keys, num_queries, scores_, padded_tokens_,
-                 {key_slot_of(next) + pages.keys.block, more ? pages.keys.bytes : 0});
+                 {upcoming + pages.keys.block, more ? pages.keys.bytes : 0});
     coded_.begin_values(value_slot, values);
     for (int64_t query = 0; query < num_queries; ++query) {
       const Range range = visible_in(page, query / tile_.group);
@@ -122,7 +124,7 @@ class TileWalk {
                           round_to_vectors(range.last));
     }
     coded_.weigh(value_slot, values, num_queries, sums_, padded_dim_,
-                 {key_slot_of(next) + pages.values.block, more ? pages.values.bytes : 0});
+                 {upcoming + pages.values.block, more ? pages.values.bytes : 0});
   }
 
   void attend_full(int64_t page, const std::byte* start) {
@@ -130,7 +132,7 @@ class TileWalk {
     const Range any = {earliest.first, latest.last};     // seen by some query
     const Range common = {latest.first, earliest.last};  // seen by every query, if not empty
     const int64_t first_vector = any.first / Vec::kWidth, last_vector = round_to_vectors(any.last) / Vec::kWidth;
-    Keys<T> keys = whole_vectors(reinterpret_cast<const T*>(start + tile_.k_block));
+    Keys<T> keys = whole_vectors(reinterpret_cast<const T*>(start));
     keys.data += first_vector * 2 * Vec::kWidth;
     score<Method>(keys, queries_, num_queries_, scores_ + first_vector * Vec::kWidth, padded_tokens_,
                   last_vector - first_vector);
@@ -139,7 +141,7 @@ class TileWalk {
       if (range.first >= range.last) continue;
       for (int64_t g = 0; g < tile_.group; ++g) soften(t * tile_.group + g, range);
     }
-    weigh_values(reinterpret_cast<const T*>(start + tile_.v_block), page, any, common);
+    weigh_values(reinterpret_cast<const T*>(start + tile_.v_offset), page, any, common);
   }
 
   /// The K block as it lies in the page, or a padded copy where its tokens do not fill whole vectors.
@@ -258,7 +260,7 @@ class TileWalk {
 /// `Bf16Method` multiplies BF16 pages.
 template <class Bf16Method>
 void attend(const AttentionTile& tile) {
-  const Scratch at(tile.num_tokens * tile.group, tile.head_dim, tile.page_tokens, tile.coded.base != nullptr);
+  const Scratch at(tile.num_tokens * tile.group, tile.head_dim, tile.page_tokens, tile.coded.open != nullptr);
   switch (tile.page_dtype) {
     case DType::kF32: return TileWalk<FloatScores<float>>(tile, at).run();
     case DType::kF16: return TileWalk<FloatScores<Half>>(tile, at).run();

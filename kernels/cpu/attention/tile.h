@@ -7,15 +7,16 @@
 
 #include "core/cpu_isa.h"
 #include "core/dtype.h"
+#include "kernels/page_places.h"
 
 #include <cstddef>
 #include <cstdint>
 
 namespace lockstep::cpu {
 
-/// A coded K or V block: where it lies in its slot and where its parts lie in it (kernels/kv_codes.h).
+/// A coded K or V block: where it lies and where its parts lie in it (kernels/kv_codes.h).
 struct CodedBlock {
-  int64_t block = 0;  // bytes from the start of the slot
+  int64_t block = 0;  // bytes from the K block of the slot
   int64_t bytes = 0;
   int64_t bits = 0;
   int64_t scales = 0;   // bytes from the start of the block
@@ -24,8 +25,7 @@ struct CodedBlock {
 
 /// Sealed pages of a coded layout.
 struct CodedPages {
-  const std::byte* base = nullptr;  // null: pages are not coded
-  int64_t page_bytes = 0;
+  const std::byte* open = nullptr;  // K block of the open page that all tokens of the tile stand in; null: not coded
   CodedBlock keys, values;
   bool splits_first = false;  // page 0: keys in slots[0], values in slots[1], as these two say; page p: slots[p + 1]
   CodedBlock first_keys, first_values;
@@ -40,14 +40,14 @@ struct AttentionTile {
   int64_t group = 0;
   int64_t head_dim = 0;
 
-  // Pages of page_dtype: page p of the sequence starts at pages + slots[p] * page_bytes. With coded pages, only the
-  // one that all tokens of the tile stand in, at pages + open_slot * page_bytes; the others are coded.
-  const std::byte* pages = nullptr;
+  // Page p of the sequence lies at places.block_of(slots[p], kv_head), in page_dtype. With coded pages, only the one
+  // that all tokens of the tile stand in has that type, and lies at coded.open.
+  PagePlaces places{};
+  int64_t kv_head = 0;
   const int32_t* slots = nullptr;
   CodedPages coded;
-  int64_t open_slot = 0;
-  int64_t page_bytes = 0, page_tokens = 0;
-  int64_t k_block = 0, v_block = 0;  // bytes from the start of a page
+  int64_t page_tokens = 0;
+  int64_t v_offset = 0;  // of page_dtype: bytes from a K block to its V block
   DType page_dtype = DType::kF32;
 
   float scale = 1.0F;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "kernels/cuda/element.cuh"
+#include "kernels/page_places.h"
 #include "kernels/paged_attention.h"
 
 #include <cstddef>
@@ -29,14 +30,14 @@ struct AttentionArguments {
   bool are_pairs_aligned;  // two neighbouring results may be stored at once
   const int32_t *token_begin, *first_position, *page_begin, *slots, *token_row;
   int32_t num_rows, num_tokens;
-  const std::byte* base;  // the layer's K block of head 0 in slot 0
-  int64_t page_bytes, head_bytes, v_offset;
+  PagePlaces places;
+  int64_t v_offset;  // from a K block to its V block
   int32_t page_tokens, num_kv_heads, group, head_dim;
   int32_t window;
   float scale_log2;  // of the softmax's exponents to base 2
   CodedArguments coded;
   // Of a PageSelection; counts is null without one.
-  const int32_t *selected_pages, *selected_counts;
+  const int32_t *selected_pages, *selected_counts, *selected_slots;
   int64_t selected_capacity;
 };
 

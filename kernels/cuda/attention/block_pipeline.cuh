@@ -36,7 +36,7 @@ class BlockPipeline {
       : args_(args),
         slots_(row.slots),
         walk_(walk),
-        head_(args.base + kv_head * args.head_bytes),
+        kv_head_(kv_head),
         end_(end),
         next_(first),
         last_(last),
@@ -77,8 +77,9 @@ class BlockPipeline {
   __device__ Place place_of(int position) const {
     if (position >= end_) return {0, 0};
     const int32_t page = position / args_.page_tokens;
-    return {slots_[walk_.page_at(page)], position - page * args_.page_tokens};
+    return {walk_.slot_at(slots_, page, walk_.page_at(page)), position - page * args_.page_tokens};
   }
+  __device__ const std::byte* block_of(const Place& place) const { return args_.places.block_of(place.slot, kv_head_); }
   __device__ int k_position() const { return next_ * kBlockTokens + static_cast<int>(threadIdx.x) % 16 / 4 * 16; }
   __device__ int v_position() const { return next_ * kBlockTokens + static_cast<int>(threadIdx.x) / 32 * 16; }
 
@@ -104,8 +105,7 @@ class BlockPipeline {
   __device__ void copy_k(std::byte* to) const {
     const int thread = static_cast<int>(threadIdx.x), group = thread % 16, pair = thread / 16;
     const int64_t row_bytes = int64_t{args_.page_tokens} * 4;
-    const std::byte* from =
-        head_ + k_place_.slot * args_.page_bytes + (k_place_.token + group % 4 * 4) * 4 + pair * row_bytes;
+    const std::byte* from = block_of(k_place_) + (k_place_.token + group % 4 * 4) * 4 + pair * row_bytes;
     to += pair * (kBlockTokens * 4) + k_group_place(group, pair) * 16;
     const bool is_valid = k_position() < end_;
 #pragma unroll 4
@@ -118,8 +118,7 @@ class BlockPipeline {
   __device__ void copy_v(std::byte* to) const {
     constexpr int kRowPieces = kDim / 8;
     const int lane = static_cast<int>(threadIdx.x) % 32, first_token = static_cast<int>(threadIdx.x) / 32 * 16;
-    const std::byte* const from =
-        head_ + args_.v_offset + v_place_.slot * args_.page_bytes + int64_t{v_place_.token} * (kDim * 2);
+    const std::byte* const from = block_of(v_place_) + args_.v_offset + int64_t{v_place_.token} * (kDim * 2);
     const int position = v_position();
 #pragma unroll 4
     for (int i = 0; i < kSteps; ++i) {
@@ -132,8 +131,7 @@ class BlockPipeline {
   const AttentionArguments& args_;
   const int32_t* slots_;
   Walk walk_;
-  const std::byte* head_;
-  int32_t end_, next_, last_;
+  int32_t kv_head_, end_, next_, last_;
   std::byte* stages_;
   int32_t num_stages_, read_ = 0, write_ = 0;
   Place k_place_{}, v_place_{};

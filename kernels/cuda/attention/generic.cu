@@ -121,12 +121,13 @@ __global__ void __launch_bounds__(kAttentionThreads) generic_kernel(AttentionArg
     const bool is_seen = key >= from && key <= position;
     float score = kHidden;
     if (is_seen) {
-      const int step = key / args.page_tokens, place = key - step * args.page_tokens, number = walk.page_at(step);
+      const int step = key / args.page_tokens, place = key - step * args.page_tokens;
       const PageBlocks page = [&]() -> PageBlocks {
         if constexpr (kSealed) {
-          return blocks_of_page(args, row, kv_head, number, step == position / args.page_tokens ? number : number + 1);
+          return blocks_of_page(args, row, walk, kv_head, step, step == position / args.page_tokens);
         }
-        const std::byte* const k = args.base + row.slots[number] * args.page_bytes + kv_head * args.head_bytes;
+        const int32_t number = walk.page_at(step);
+        const std::byte* const k = args.places.block_of(walk.slot_at(row.slots, step, number), kv_head);
         return {k, k + args.v_offset, 0, 0};
       }();
       float product = 0.0F;

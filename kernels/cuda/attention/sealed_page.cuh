@@ -2,7 +2,7 @@
 // decoded in F32 with one rounding: fma(scale, code, offset).
 #pragma once
 
-#include "kernels/cuda/attention/arguments.cuh"
+#include "kernels/cuda/attention/walk.cuh"
 #include "kernels/kv_codes.h"
 
 namespace lockstep::cuda {
@@ -13,22 +13,20 @@ struct PageBlocks {
   int32_t k_bits, v_bits;
 };
 
-/// `own_page`: that of the query, which it reads as it was written.
-__device__ inline PageBlocks blocks_of_page(const AttentionArguments& args, const RowBounds& row, int32_t kv_head,
-                                            int32_t page, int32_t own_page) {
+/// Of the walk's page number `step`. `is_own`: that of the query, which it reads as it was written.
+__device__ inline PageBlocks blocks_of_page(const AttentionArguments& args, const RowBounds& row, const Walk& walk,
+                                            int32_t kv_head, int32_t step, bool is_own) {
   const CodedArguments& coded = args.coded;
-  if (page >= own_page) {
+  const int32_t page = walk.page_at(step);
+  if (is_own) {
     const std::byte* const k =
         coded.open_base + row.open_slots[page] * coded.open_page_bytes + kv_head * coded.open_head_bytes;
     return {k, k + coded.open_v_offset, 0, 0};
   }
-  const std::byte* const head = args.base + kv_head * args.head_bytes;
-  if (!coded.splits_first_page) {
-    const std::byte* const k = head + row.slots[page] * args.page_bytes;
-    return {k, k + args.v_offset, coded.k_bits, coded.v_bits};
-  }
-  if (page == 0) return {head + row.slots[0] * args.page_bytes, head + row.slots[1] * args.page_bytes, 8, 8};
-  const std::byte* const k = head + row.slots[page + 1] * args.page_bytes;
+  const bool splits = coded.splits_first_page;
+  const std::byte* const k =
+      args.places.block_of(walk.slot_at(row.slots, step, page + (splits && page > 0 ? 1 : 0)), kv_head);
+  if (splits && page == 0) return {k, args.places.block_of(row.slots[1], kv_head), 8, 8};
   return {k, k + args.v_offset, coded.k_bits, coded.v_bits};
 }
 

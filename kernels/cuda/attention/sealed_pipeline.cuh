@@ -87,8 +87,7 @@ class SealedPipeline {
   __device__ PageBlocks page_at(int position, int& token) const {
     const int step = position / args_.page_tokens;
     token = position - step * args_.page_tokens;
-    const int page = walk_.page_at(step);
-    return blocks_of_page(args_, row_, kv_head_, page, step == own_page_ ? page : page + 1);
+    return blocks_of_page(args_, row_, walk_, kv_head_, step, step == own_page_);
   }
   static __device__ Form form_of(int32_t bits) { return bits == 0 ? kOpen : bits == 4 ? kFourBits : kEightBits; }
 

@@ -9,9 +9,14 @@
 namespace lockstep::cuda {
 
 struct Walk {
-  const int32_t* pages;    // the list; null: all pages
-  int32_t from, position;  // what is seen: [from, position] along the walk; position is the query's own
+  const int32_t* pages;            // the list; null: all pages
+  int32_t from, position;          // what is seen: [from, position] along the walk; position is the query's own
+  const int32_t* slots = nullptr;  // of the list's pages, where they differ from what the row's table says
   __device__ int32_t page_at(int32_t step) const { return pages == nullptr ? step : pages[step]; }
+  /// Where the page lies whose entry in the row's table is `entry`.
+  __device__ int32_t slot_at(const int32_t* table, int32_t step, int32_t entry) const {
+    return slots == nullptr ? table[entry] : slots[step];
+  }
 };
 
 __device__ inline Walk walk_all(const AttentionArguments& args, int32_t position) {
@@ -28,6 +33,7 @@ __device__ inline Walk walk_of_single(const AttentionArguments& args, const RowB
   const int32_t count = args.selected_counts[list];
   if (count < 0) return walk;
   walk.pages = args.selected_pages + list * args.selected_capacity;
+  if (args.selected_slots != nullptr) walk.slots = args.selected_slots + list * args.selected_capacity;
   if (count == 0) return {walk.pages, 0, -1};
   const int32_t first_page = walk.from / args.page_tokens;
   int32_t step = 0, end = count - 1;  // the first listed page that the window reaches; the last is the query's own

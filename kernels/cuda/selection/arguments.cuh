@@ -9,21 +9,14 @@
 
 namespace lockstep::cuda {
 
-/// Where pages of one form keep their summaries, in bytes from slot 0's start for KV head 0.
-struct SummaryPlaces {
-  int64_t means, scales, mean_codes, deviations;
-  int32_t bits;  // of keys; 0: F16 behind the values
-};
-
 /// Passed by value. Lengths are read from device memory, so a recorded launch serves later batches too.
 struct SelectionArguments {
   const float* q;
   int64_t q_stride;  // elements from token to token
   const int32_t *token_begin, *first_position, *page_begin, *slots, *is_sparse;
-  const std::byte* base;  // slot 0
-  int64_t page_bytes, head_bytes;
-  SummaryPlaces first_page, other_pages;
-  bool splits_first_page;  // page 0 has two slots
+  const std::byte* entries;                           // those of the layer and head 0 (kernels/page_summaries.h)
+  int64_t entry_bytes, head_entry_bytes, deviations;  // of an entry, all of a head's, and from an entry to its codes
+  bool splits_first_page;                             // page 0 has two slots
   int32_t layer, page_tokens, num_kv_heads, head_dim, group;
   float scale;
   int64_t window;

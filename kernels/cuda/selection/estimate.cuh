@@ -1,5 +1,5 @@
 // Estimates of pages: half a warp a page, a lane for the channels of its number modulo 16. The order of the sums is
-// that of kernels/cpu/selection/estimate_body.h, and so are the bits. Reads 4 or 5 bytes a channel and page.
+// that of kernels/cpu/selection/estimate_body.h, and so are the bits. Reads 3 bytes a channel and page.
 #pragma once
 
 #include "kernels/cuda/element.cuh"
@@ -18,20 +18,10 @@ struct ChannelSummary {
   float mean, variance;
 };
 
-/// Reads one channel of a page; `head` is its head in slot memory.
-__device__ inline ChannelSummary summary_of(const SummaryPlaces& at, const std::byte* head, int channel) {
-  float mean = widen(reinterpret_cast<const __half*>(head + at.means)[channel]), deviation = 0.0F;
-  if (at.bits == 0) {
-    deviation = widen(reinterpret_cast<const __half*>(head + at.deviations)[channel]);
-  } else {
-    const auto code_at = [&](int64_t place) {
-      return static_cast<float>(reinterpret_cast<const uint8_t*>(head + place)[channel]);
-    };
-    const float scale = scale_of_code(reinterpret_cast<const uint8_t*>(head + at.scales)[channel]);
-    deviation = __fmul_rn(__fmul_rn(scale, code_at(at.deviations)), at.bits == 8 ? 0.5F : 1.0F / 32.0F);
-    if (at.bits == 4) mean = __fadd_rn(mean, __fmul_rn(__fmul_rn(scale, code_at(at.mean_codes)), 1.0F / 16.0F));
-  }
-  return {mean, __fmul_rn(deviation, deviation)};
+/// Reads one channel of a page's entry.
+__device__ inline ChannelSummary summary_of(const SelectionArguments& args, const std::byte* entry, int channel) {
+  const float deviation = scale_of_code(reinterpret_cast<const uint8_t*>(entry + args.deviations)[channel]);
+  return {widen(reinterpret_cast<const __half*>(entry)[channel]), __fmul_rn(deviation, deviation)};
 }
 
 __global__ void __launch_bounds__(kEstimateThreads) estimate_kernel(SelectionArguments args) {
@@ -59,13 +49,12 @@ __global__ void __launch_bounds__(kEstimateThreads) estimate_kernel(SelectionArg
   for (int round = 0; round < kPagesPerBlock / kPagesAtOnce; ++round) {
     const int64_t page = first + round * kPagesAtOnce + place;
     const bool is_page = page < candidates.own;  // all lanes stay for the warp's sums
-    const SummaryPlaces& places = page == 0 ? args.first_page : args.other_pages;
     const int32_t slot = is_page ? slots[page + (args.splits_first_page && page > 0 ? 1 : 0)] : 0;
-    const std::byte* const summary_head = args.base + slot * args.page_bytes + head * args.head_bytes;
+    const std::byte* const entry = args.entries + head * args.head_entry_bytes + slot * args.entry_bytes;
     for (int first_query = 0; first_query < args.group; first_query += kQueriesAtOnce) {
       float sums[kQueriesAtOnce] = {};
       for (int channel = lane; is_page && channel < head_dim; channel += kEstimateLanes) {
-        const ChannelSummary summary = summary_of(places, summary_head, channel);
+        const ChannelSummary summary = summary_of(args, entry, channel);
 #pragma unroll
         for (int g = 0; g < kQueriesAtOnce; ++g) {
           if (first_query + g >= args.group) break;

@@ -1,6 +1,7 @@
 #include "core/error.h"
 #include "dist/communicator.h"
 #include "dist/sharding.h"
+#include "kernels/page_summaries.h"
 #include "kernels/seal_pages.h"
 #include "kernels/select_pages.h"
 #include "launcher/commands/bench/claims.h"
@@ -65,7 +66,11 @@ std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime) {
   layout.num_layers = layers_beyond_caches(layout, tokens);
   const PagedBatch batch(context, layout, 1, 1, tokens);
   const int64_t num_pages = layout.slots_for(tokens);
-  seal_all(context, batch.pages(), num_pages);
+  const Buffer table(num_pages * summary_slot_bytes(layout), context.device);
+  KvPages pages = batch.pages();
+  pages.summaries = static_cast<std::byte*>(table.data());
+  pages.num_summaries = num_pages;
+  seal_all(context, pages, num_pages);
 
   const SparseRule rule = rule_of(run);
   const int64_t capacity = most_selected_pages(rule, num_pages);
@@ -82,17 +87,18 @@ std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime) {
   std::vector<double> dense, sparse;
   for (int64_t repeat = 0; repeat < run.sizes.repeats; ++repeat) {
     dense.push_back(seconds_per_call(context, timer, [&](int64_t i) {
-                      paged_attention(context, q.view, rows, i % layout.num_layers, batch.pages(), scale, 0, out.view);
+                      paged_attention(context, q.view, rows, i % layout.num_layers, pages, scale, 0, out.view);
                     }).median);
     sparse.push_back(seconds_per_call(context, timer, [&](int64_t i) {
                        const int64_t layer = i % layout.num_layers;
-                       select_pages(context, q.view, rows, layer, batch.pages(), scale, 0, rule, lists);
-                       paged_attention(context, q.view, rows, layer, batch.pages(), scale, 0, out.view, &selection);
+                       select_pages(context, q.view, rows, layer, pages, scale, 0, rule, lists);
+                       paged_attention(context, q.view, rows, layer, pages, scale, 0, out.view, &selection);
                      }).median);
   }
   const auto page = static_cast<double>(layout.k_bytes(0) + layout.v_bytes());
-  const auto summary = static_cast<double>(layout.summary_bytes());
-  const double read = (static_cast<double>(num_pages) * summary + static_cast<double>(capacity) * page) /
+  const auto entry = static_cast<double>(summary_entry_bytes(layout));
+  const double held = (static_cast<double>(layout.summary_bytes()) + entry) / page;
+  const double read = (static_cast<double>(num_pages) * entry + static_cast<double>(capacity) * page) /
                       (static_cast<double>(num_pages) * page);
   const std::string work = fmt::format(
       "one token behind {} in random {} pages of {}, {}/{} heads x {}, ratio {}: {} of {} pages", tokens,
@@ -101,7 +107,7 @@ std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime) {
                  fmt::format("{}; dense {:.1f} us, selection and sparse {:.1f} us; attention alone, not the step", work,
                              1e6 * spread_of(dense).median, 1e6 * spread_of(sparse).median),
                  "summaries of all pages are read, and short lists leave little to divide among threads"),
-          judged("sparse-memory", {-summary / page, -summary / page, -summary / page},
+          judged("sparse-memory", {-held, -held, -held},
                  fmt::format("{}; bytes read by a token: {:.1f} % of dense; bytes held: summaries on top", work,
                              100.0 * read),
                  "pages that are not selected stay in device memory: any may be selected next, and none is moved out")};

@@ -3,6 +3,7 @@
 #include "tests/support/temporary_directory.h"
 
 #include <cstdio>
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <string>
 #include <sys/wait.h>
@@ -48,6 +49,27 @@ TEST(CacheCommand, HelpAndMistakes) {
   EXPECT_TRUE(std::filesystem::is_empty(directory.path()));
   expect(run("purge --content 12" + dir), 2, {"32 hexadecimal digits"});
   expect(run("purge --all --content 00000000000000020000000000000001" + dir), 2, {"do not go together"});
+}
+
+TEST(CacheCommand, PackedPages) {
+  const TemporaryDirectory directory;
+  const std::string dir = " --dir " + directory.path().string();
+  DiskStoreOptions options = small_store(directory.path());
+  options.shape = {3, 30'000};
+  options.packing_level = 1;
+  DiskStoreBytes bytes;
+  {
+    DiskStore store(options);
+    put_pages(store, options, keys_of(0, 4));
+    bytes = store.bytes();
+  }
+  const auto mebibytes = [](int64_t number) { return static_cast<double>(number) / (1 << 20); };
+  const double share = 100.0 * static_cast<double>(bytes.written_stored) / static_cast<double>(bytes.written);
+  EXPECT_LT(share, 80);
+  expect(run("inspect" + dir), 0,
+         {"occupy the disk", "stored MiB", "share %",
+          fmt::format("{:12.1f} {:12.1f} {:9.1f}", mebibytes(8 * 90'000), mebibytes(bytes.written_stored), share)});
+  expect(run("verify" + dir), 0, {"8 records of one page and head", ": 0 bad"});
 }
 
 TEST(CacheCommand, InspectVerifyPurge) {

@@ -27,9 +27,12 @@ void flip(std::string& bytes, size_t first, size_t length, uint64_t pattern) {
 /// A small store with three pages, as an ended job left it.
 class Corruption : public testing::Test {
  protected:
-  Corruption() : directory_(memory_directory()), options_(small_store(directory_.path())) {
+  Corruption() : Corruption({3, 7}, 0) {}
+  Corruption(const RecordShape& shape, int32_t packing_level)
+      : directory_(memory_directory()), options_(small_store(directory_.path())) {
     configure_log(LogLevel::kError, Rank(0), 1);
-    options_.shape = {3, 7};
+    options_.shape = shape;
+    options_.packing_level = packing_level;
     DiskStore store(options_);
     put_pages(store, options_, keys_of(0, 3));
   }
@@ -83,6 +86,75 @@ TEST_F(Corruption, PayloadBits) {
   EXPECT_EQ(num_in_padding, 2 * 8 * 8 * 32);
 }
 
+class PackedCorruption : public Corruption {
+ protected:
+  PackedCorruption() : Corruption({2, 2400}, 1) {}
+};
+
+TEST_F(PackedCorruption, RecordBits) {
+  const auto path = files_of(directory_.path(), ".seg").at(0);
+  const WriterFacts writer = facts();
+  const std::string log = read_file(files_of(directory_.path(), ".log").at(0));
+  int64_t good_bytes = 0;
+  const LogEntry entry = read_entries(writer, std::as_bytes(std::span(log)), good_bytes).at(1);
+  DiskStore store(options_);
+  std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+  const std::string good = read_file(path);
+  std::mt19937_64 random(7);
+  auto begin = static_cast<size_t>(writer.slot_offset(1));
+  for (const RecordPacking& packing : entry.packing) {
+    ASSERT_TRUE(packing.is_packed());
+    const size_t stored = packing.bytes;
+    ASSERT_LT(stored, 4000U);
+    for (size_t bit = 0; bit < (stored + 8) * 8; ++bit) {
+      for (const size_t length : {size_t{1}, 2 + random() % 31}) {
+        std::string bad = good.substr(begin, stored + 16);
+        flip(bad, bit, length, random());
+        file.seekp(static_cast<std::streamoff>(begin)).write(bad.data(), static_cast<std::streamsize>(bad.size()));
+        file.flush();
+        const std::string result = read_page(store, options_, key_of(1));
+        if (bit < stored * 8) {
+          ASSERT_NE(result.find("packed record has a wrong checksum"), std::string::npos) << bit << ": " << result;
+        } else {
+          ASSERT_EQ(result, "right");  // padding is no content
+        }
+      }
+    }
+    file.seekp(static_cast<std::streamoff>(begin))
+        .write(good.data() + begin, static_cast<std::streamsize>(stored + 16));
+    file.flush();
+    begin += kDiskAlignment;
+  }
+  EXPECT_EQ(read_page(store, options_, key_of(1)), "right");
+}
+
+// Bytes with a right checksum that are no packed record, or another one: never served, never a crash.
+TEST_F(PackedCorruption, RecordsThatDoNotUnpackToThePayload) {
+  const RecordShape shape{2, 2400};
+  const PageBytes page = make_page(options_, key_of(1));
+  std::vector<std::byte> place(static_cast<size_t>(shape.aligned_payload_bytes())), record = place;
+  const auto head = page.heads.span().first(record.size());
+  const RecordPacking good = pack_record(head, shape, 1, place);
+  ASSERT_EQ(unpack_record(place, good, shape, record), "");
+  EXPECT_TRUE(std::ranges::equal(record, head));
+  std::mt19937_64 random(8);
+  for (int round = 0; round < 20'000; ++round) {
+    std::vector<std::byte> bad = place;
+    const auto bytes = static_cast<uint32_t>(1 + random() % good.bytes);
+    for (uint64_t n = 1 + random() % 4; n > 0; --n) bad[random() % bytes] = static_cast<std::byte>(random());
+    const RecordPacking claimed{bytes, crc32c(std::span(bad).first(bytes))};
+    const std::string problem = unpack_record(bad, claimed, shape, record);
+    if (bytes < good.bytes) {
+      ASSERT_NE(problem, "") << round;
+    }
+  }
+  // A longer record than the shape has room for.
+  const RecordShape wide{2, 4000}, narrow{2, 1000};
+  EXPECT_NE(unpack_record(place, good, wide, record), "");
+  std::vector<std::byte> small(static_cast<size_t>(narrow.aligned_payload_bytes()));
+  EXPECT_NE(unpack_record(place, good, narrow, small), "");
+}
+
 TEST_F(Corruption, LogBits) {
   const std::string good = read_file(files_of(directory_.path(), ".log").at(0));
   const WriterFacts writer = facts();
@@ -124,25 +196,28 @@ TEST_F(Corruption, SegmentHeaderBits) {
   }
 }
 
-TEST_F(Corruption, WholeStoreWithWrongBitsInAnyFile) {
+void damage_whole_stores(const std::filesystem::path& store_directory, const DiskStoreOptions& good_options) {
   std::mt19937_64 random(4);
   for (const char* ending : {".log", ".seg"}) {
-    const auto path = files_of(directory_.path(), ending).at(0);
+    const auto path = files_of(store_directory, ending).at(0);
     const std::string good = read_file(path);
     for (int round = 0; round < 300; ++round) {
       std::string bad = good;
       const size_t length = 1 + random() % 32;
       flip(bad, random() % (good.size() * 8 - length), length, random());
       const TemporaryDirectory copy(memory_directory());
-      std::filesystem::copy(directory_.path(), copy.path());
+      std::filesystem::copy(store_directory, copy.path());
       write_file(copy / path.filename().string(), bad);
-      DiskStoreOptions options = options_;
+      DiskStoreOptions options = good_options;
       options.directory = copy.path();
       DiskStore store(options);
       for (const Hash128& key : store.pages()) EXPECT_NE(read_page(store, options, key), "wrong bytes");
     }
   }
 }
+
+TEST_F(Corruption, WholeStoreWithWrongBitsInAnyFile) { damage_whole_stores(directory_.path(), options_); }
+TEST_F(PackedCorruption, WholeStoreWithWrongBitsInAnyFile) { damage_whole_stores(directory_.path(), options_); }
 
 TEST_F(Corruption, FilesThatAreNotUnderstoodAreLeftAloneAndSaid) {
   const auto log = files_of(directory_.path(), ".log").at(0), segment = files_of(directory_.path(), ".seg").at(0);
@@ -155,7 +230,7 @@ TEST_F(Corruption, FilesThatAreNotUnderstoodAreLeftAloneAndSaid) {
     EXPECT_TRUE(store.pages().empty());
     ASSERT_EQ(store.opening().problems.size(), 1U);
     EXPECT_NE(store.opening().problems[0].find(log.filename().string()), std::string::npos);
-    EXPECT_EQ(store.opening().problems[0].find("version 2") != std::string::npos, place == 8);
+    EXPECT_EQ(store.opening().problems[0].find("version 3") != std::string::npos, place == 8);
     EXPECT_EQ(read_file(log), bad);
     EXPECT_EQ(read_file(segment), good_segment);
   }
@@ -195,10 +270,17 @@ TEST_F(Corruption, FuzzOfTheLogReader) {
   EXPECT_GT(num_entries, 1000);
 }
 
-TEST_F(Corruption, FuzzOfEntriesWithRightChecksums) {
-  const WriterFacts writer = facts();
-  LogEntry entry{EntryKind::kPage, writer.writer, 0, 0,
-                 key_of(0),        writer.heads,  1, std::vector<uint32_t>(static_cast<size_t>(writer.num_crcs()), 7)};
+void fuzz_entries(const std::filesystem::path& store_directory, const DiskStoreOptions& good_options,
+                  const WriterFacts& writer) {
+  LogEntry entry{EntryKind::kPage,
+                 writer.writer,
+                 0,
+                 0,
+                 key_of(0),
+                 writer.heads,
+                 1,
+                 std::vector<uint32_t>(static_cast<size_t>(writer.num_crcs()), 7),
+                 std::vector<RecordPacking>(static_cast<size_t>(writer.heads.count))};
   std::mt19937_64 random(6);
   const TemporaryDirectory directory(memory_directory());
   for (int round = 0; round < 300; ++round) {
@@ -213,18 +295,25 @@ TEST_F(Corruption, FuzzOfEntriesWithRightChecksums) {
       strange.segment = odd(uint64_t{random() % 3});
       strange.slot = odd(static_cast<uint32_t>(random() % 5));
       strange.heads = {odd(int32_t{0}), odd(int32_t{2})};
+      for (RecordPacking& packing : strange.packing)
+        packing = {static_cast<uint32_t>(random() % 3 == 0 ? random() : random() % 4096),
+                   static_cast<uint32_t>(random())};
+      if (random() % 2 == 0) strange.packing.clear();
       const auto bytes = encode_entry(writer, i, strange);
       log.append(reinterpret_cast<const char*>(bytes.data()), bytes.size());
     }
     std::filesystem::remove_all(directory.path());
-    std::filesystem::copy(directory_.path(), directory.path());
-    write_file(directory / files_of(directory_.path(), ".log").at(0).filename().string(), log);
-    DiskStoreOptions options = options_;
+    std::filesystem::copy(store_directory, directory.path());
+    write_file(directory / files_of(store_directory, ".log").at(0).filename().string(), log);
+    DiskStoreOptions options = good_options;
     options.directory = directory.path();
     DiskStore store(options);
     for (const Hash128& key : store.pages()) EXPECT_NE(read_page(store, options, key), "wrong bytes");
   }
 }
+
+TEST_F(Corruption, FuzzOfEntriesWithRightChecksums) { fuzz_entries(directory_.path(), options_, facts()); }
+TEST_F(PackedCorruption, FuzzOfEntriesWithRightChecksums) { fuzz_entries(directory_.path(), options_, facts()); }
 
 }  // namespace
 }  // namespace lockstep

@@ -79,23 +79,29 @@ void expect_recovered(const DiskStoreOptions& options, const Knowledge& knowledg
   EXPECT_EQ(read_page(store, options, key_of(5000)), "right");
 }
 
-DiskStoreOptions tested_store(const TemporaryDirectory& directory) {
-  configure_log(LogLevel::kError, Rank(0), 1);
-  DiskStoreOptions options = small_store(directory.path());
-  options.shape = {2, 30};
-  options.capacity_bytes = int64_t{4} << 20;  // nothing is reclaimed
-  return options;
-}
+/// The parameter: level of packing.
+class KillPoints : public testing::TestWithParam<int32_t> {
+ protected:
+  static DiskStoreOptions tested_store(const TemporaryDirectory& directory) {
+    configure_log(LogLevel::kError, Rank(0), 1);
+    DiskStoreOptions options = small_store(directory.path());
+    options.packing_level = GetParam();
+    options.shape = {2, GetParam() == 0 ? 30 : 2100};  // two blocks, of which packing saves one
+    options.capacity_bytes = int64_t{8} << 20;         // nothing is reclaimed
+    return options;
+  }
+  static int64_t count_changes();
+};
 
 /// The number of changes of a run in which nothing fails.
-int64_t count_changes() {
+int64_t KillPoints::count_changes() {
   const TemporaryDirectory directory(memory_directory());
   const auto calls = std::make_shared<CrashingCalls>(0, 0);
   run_jobs(tested_store(directory), calls, [](const Hash128&, Known) {});
   return calls->num_changes();
 }
 
-TEST(KillPoints, PowerLostAtEveryChange) {
+TEST_P(KillPoints, PowerLostAtEveryChange) {
   const int64_t num_changes = count_changes();
   const auto num_seeds = static_cast<uint64_t>(1000 / num_changes + 1);
   int64_t num_points = 0;
@@ -170,7 +176,7 @@ struct Told {
   ::_exit(0);
 }
 
-TEST(KillPoints, ProcessKilled) {
+TEST_P(KillPoints, ProcessKilled) {
   int64_t num_killed = 0;
   for (int64_t kill_at = 1;; kill_at += 3) {
     const TemporaryDirectory directory(memory_directory());
@@ -199,6 +205,8 @@ TEST(KillPoints, ProcessKilled) {
   std::printf("%lld processes killed\n", static_cast<long long>(num_killed));
   EXPECT_GE(num_killed, 50);
 }
+
+INSTANTIATE_TEST_SUITE_P(Packing, KillPoints, testing::Values(0, 1));
 
 }  // namespace
 }  // namespace lockstep

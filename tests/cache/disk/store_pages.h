@@ -16,6 +16,8 @@ namespace lockstep::testing_support {
 DiskStoreOptions small_store(const std::filesystem::path& directory);
 
 Hash128 key_of(int64_t number);
+/// Three of four pages have bytes of two bits, the others noise that no packing makes smaller.
+bool is_packable(Hash128 key);
 
 /// The heads of a page as a rank holds them: each byte depends on key, head, layer and place.
 struct PageBytes {

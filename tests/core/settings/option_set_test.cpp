@@ -74,6 +74,57 @@ TEST(MemoryStrategy, SetsWhatIsNotGiven) {
   EXPECT_EQ(settings.attention.sparse_ratio, 0.25);
 }
 
+TEST(MemoryStrategy, GivesWayToTheSameInOtherWords) {
+  const auto settings_of = [](std::vector<std::string> arguments) {
+    EngineSettings settings;
+    OptionSet options("program", "what it does");
+    settings.add_to(options);
+    arguments.push_back("--model=m");
+    options.parse(arguments);
+    settings.validate();
+    return settings;
+  };
+  for (const std::string strategy : {"speed", "balanced", "aggressive"}) {
+    const std::string preset = "--schedule.memory_strategy=" + strategy;
+    for (const auto& [bits, format] : std::vector<std::pair<std::string, std::string>>{{"16", "full"}, {"4", "kv4"}})
+      EXPECT_EQ(settings_of({preset, "--cache.quantization_bits=" + bits}).cache.format_of_bits(), format) << strategy;
+    EXPECT_EQ(settings_of({preset, "--cache.host_bytes=1000000"}).cache.host_tokens, -1) << strategy;
+  }
+  EXPECT_EQ(settings_of({"--schedule.memory_strategy=balanced", "--cache.quantization_bits=0"}).cache.format, "kv8");
+  EXPECT_EQ(settings_of({"--schedule.memory_strategy=speed", "--cache.host_bytes=0"}).cache.host_tokens, 0);
+}
+
+TEST(EngineSettings, ContradictionsNameBothKeysAndWhatWouldDo) {
+  const auto expect_refused = [](auto&& change, const std::vector<std::string>& parts) {
+    EngineSettings settings;
+    settings.model.path = "model";
+    change(settings);
+    try {
+      settings.validate();
+      ADD_FAILURE() << parts[0] << " was accepted";
+    } catch (const ConfigError& error) {
+      for (const std::string& part : parts)
+        EXPECT_NE(std::string(error.what()).find(part), std::string::npos) << part << " in " << error.what();
+    }
+  };
+  using S = EngineSettings;
+  expect_refused([](S& s) { s.cache.quantization_bits = 16, s.cache.format = "kv8"; },
+                 {"cache.quantization_bits = 16", "cache.format = kv8", "one of them"});
+  expect_refused([](S& s) { s.cache.device_tokens = 1, s.cache.device_bytes = 2; },
+                 {"cache.device_tokens = 1", "cache.device_bytes = 2", "one of them"});
+  expect_refused([](S& s) { s.cache.host_tokens = 0, s.cache.host_bytes = 2; },
+                 {"cache.host_tokens = 0", "cache.host_bytes = 2", "one of them"});
+  expect_refused([](S& s) { s.cache.disk_bytes = 5; }, {"cache.disk_bytes = 5", "cache.disk_dir"});
+  expect_refused([](S& s) { s.cache.disk_packing = "zstd"; }, {"cache.disk_packing = zstd", "cache.disk_dir"});
+  expect_refused([](S& s) { s.cache.disk_packing = "lz4"; }, {"cache.disk_packing", "lz4", "none, zstd"});
+  expect_refused([](S& s) { s.cache.disk_packing_level = 3; },
+                 {"cache.disk_packing_level = 3", "cache.disk_packing = none", "zstd"});
+  expect_refused([](S& s) { s.cache.disk_packing_level = 20; }, {"cache.disk_packing_level", "20", "1 to 19"});
+  expect_refused([](S& s) { s.cache.page_tokens = 24, s.cache.quantization_bits = 8; },
+                 {"cache.page_tokens = 24", "cache.format = kv8", "multiples of 16"});
+  expect_refused([](S& s) { s.cache.page_tokens = 1024; }, {"schedule.max_step_tokens"});
+}
+
 TEST(MemoryStrategy, QuantizationBitsChooseTheFormat) {
   CacheSettings cache;
   for (const auto& [bits, format] :

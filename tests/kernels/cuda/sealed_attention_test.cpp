@@ -77,6 +77,48 @@ TEST(CudaSealedAttention, LayersOfWideKeysHaveThemOfEightBits) {
   expect_reference(context, shape_of(2, 1, 8, 16, DType::kBF16), 70, {KvFormat::kKv4, wide});
 }
 
+// Half of the slots, with it one of a first page's two or the other; tensor cores and not, prompts, tokens and lists.
+TEST(CudaSealedAttention, PagesInTheHostDoNotChangeBits) {
+  CudaContext context;
+  for (const KvFormat format : {KvFormat::kFull, KvFormat::kKv8, KvFormat::kK8v4, KvFormat::kKv4}) {
+    for (const AttentionShape& shape :
+         {shape_of(4, 2, 64, 64, DType::kBF16), shape_of(2, 2, 13, 16, DType::kF16, 40)}) {
+      const int64_t tokens = 5 * shape.page_tokens + 5, own = 5;
+      const AttentionInputs in = inputs(shape, tokens, 5);
+      const std::vector<int32_t> some = {0, 1, 2, static_cast<int32_t>(own)};
+      SealedRun run(context, {in}, {format});
+      const auto outputs = [&] {
+        run.forget();
+        run.step({{0, tokens - 3, 2}, {0, tokens - 1, 1}});
+        std::vector<float> all = run.output();
+        run.step({{0, tokens - 1, 1}}, {}, {{some, some}});
+        all.insert(all.end(), run.output().begin(), run.output().end());
+        return all;
+      };
+      const std::vector<float> expected = outputs();
+      run.move_to_host(own);
+      EXPECT_TRUE(same_bits(outputs(), expected)) << words(shape, format);
+      EXPECT_FALSE(std::any_of(expected.begin(), expected.end(), [](float x) { return std::isnan(x); }));
+    }
+  }
+}
+
+TEST(CudaSealedAttention, RecordedWorkServesOtherRows) {
+  CudaContext context;
+  for (const KvFormat format : kCoded) {
+    const AttentionShape shape = shape_of(2, 1, 64, 16, DType::kBF16);
+    const AttentionInputs in = inputs(shape, 600, 8);  // two spans
+    SealedRun run(context, {in}, {format});
+    const std::vector<Chunk> chunks = {{0, 599, 1}, {0, 20, 1}};
+    const PageLists lists = {{{0, 3, 7, 37}}, {}};
+    run.step(chunks, {.max_end = 1024}, lists);
+    const std::vector<float> expected = run.output();
+    run.forget();
+    run.step(chunks, {.max_end = 1024, .is_recorded = true}, lists);
+    EXPECT_TRUE(same_bits(run.output(), expected)) << words(shape, format);
+  }
+}
+
 // A query of a page's first token sees the page before as codes, that page's own last token as it was written.
 TEST(CudaSealedAttention, ChunksDoNotChangeBits) {
   CudaContext context;

@@ -1,13 +1,17 @@
 // Sequences over pages of any format on device 0, sealed by the CPU's body, and attention over them in double.
 #pragma once
 
+#include "core/graph.h"
+#include "core/pinned_buffer.h"
 #include "kernels/seal_pages.h"
 #include "tests/kernels/attention_support.h"
 #include "tests/kernels/cuda/decoded_pages.h"
 #include "tests/kernels/cuda/device_support.h"
+#include "tests/kernels/host_pages.h"
 
 #include <algorithm>
 #include <numeric>
+#include <optional>
 #include <utility>
 #include <vector>
 
@@ -25,6 +29,7 @@ struct SealedBatchForm {
   int64_t padding_rows = 0;  // in front, of `padding_tokens` each
   int64_t padding_tokens = 1;
   int64_t max_end = 0;
+  bool is_recorded = false;  // single tokens: by a graph that was recorded while every row was padding
 };
 
 /// All pages of the sequences, written and sealed beforehand. A call sees of the open pages only those that its rows
@@ -78,11 +83,35 @@ class SealedRun {
       arrays.emplace_back(context_, host.array_of(pointer));
       *pointer = static_cast<const int32_t*>(arrays.back().data());
     }
-    const KvPages pages = {static_cast<std::byte*>(pool.data()), layout_,
-                           layout_.is_coded() ? static_cast<std::byte*>(open.data()) : nullptr};
-    paged_attention(context_, q.view({tokens, shape_.heads, shape_.head_dim}), host.rows, shape_.layer, pages,
-                    shape_.scale(), shape_.window, out.view({tokens, width}),
-                    lists.empty() ? nullptr : &host.selection);
+    KvPages pages = {static_cast<std::byte*>(pool.data()), layout_,
+                     layout_.is_coded() ? static_cast<std::byte*>(open.data()) : nullptr};
+    PinnedBuffer host_memory;
+    if (host_) {
+      host_memory = PinnedBuffer(static_cast<int64_t>(host_->bytes().size()), Device::cuda(0));
+      std::memcpy(host_memory.data(), host_->bytes().data(), host_->bytes().size());
+      host_->join(pages, num_slots(), host_memory.as<std::byte>());
+    }
+    const auto attend = [&] {
+      paged_attention(context_, q.view({tokens, shape_.heads, shape_.head_dim}), host.rows, shape_.layer, pages,
+                      shape_.scale(), shape_.window, out.view({tokens, width}),
+                      lists.empty() ? nullptr : &host.selection);
+    };
+    if (!form.is_recorded) {
+      attend();
+    } else {
+      const auto upload = [&](bool is_padding) {
+        size_t i = 0;
+        for (const std::vector<int32_t>* const array : host.arrays()) {
+          const std::vector<int32_t> zeros(array->size());
+          arrays[i++].upload(is_padding ? zeros.data() : array->data());
+        }
+      };
+      upload(true);
+      attend();  // memory that is kept between calls must be there before
+      Graph graph = Graph::capture(context_.stream(), attend);
+      upload(false);
+      graph.launch(context_.stream());
+    }
     collect(chunks, form, out.floats());
   }
 
@@ -93,11 +122,24 @@ class SealedRun {
     const int64_t tokens = host.rows.num_tokens, width = shape_.heads * shape_.head_dim;
     std::vector<float> out(host.q.size());
     const CpuContext cpu;
+    KvPages pages{pool_.data(), layout_, layout_.is_coded() ? host.open_pool.data() : nullptr};
+    if (host_) host_->join(pages, num_slots());
     paged_attention(cpu, TensorView(host.q.data(), DType::kF32, {tokens, shape_.heads, shape_.head_dim}), host.rows,
-                    shape_.layer, {pool_.data(), layout_, layout_.is_coded() ? host.open_pool.data() : nullptr},
-                    shape_.scale(), shape_.window, TensorView(out.data(), DType::kF32, {tokens, width}),
-                    lists.empty() ? nullptr : &host.selection);
+                    shape_.layer, pages, shape_.scale(), shape_.window,
+                    TensorView(out.data(), DType::kF32, {tokens, width}), lists.empty() ? nullptr : &host.selection);
     collect(chunks, {}, out);
+  }
+
+  /// Moves every second slot of the first sequence below page `end` to the host, NaN staying behind.
+  void move_to_host(int64_t end) {
+    const auto count = static_cast<size_t>(layout_.slots_for(end * shape_.page_tokens));
+    host_.emplace(layout_, static_cast<int64_t>(count));
+    for (size_t i = 1; i < count; i += 2) {
+      int32_t& slot = slots_[0][i];
+      const auto page = pool_.begin() + slot * layout_.page_bytes();
+      slot = static_cast<int32_t>(num_slots()) + host_->add(pool_.data(), slot);
+      std::fill(page, page + layout_.page_bytes(), std::byte{0xff});
+    }
   }
 
   const std::vector<float>& output(size_t sequence = 0) const { return outputs_[sequence]; }
@@ -175,9 +217,11 @@ class SealedRun {
     }
     const std::vector<int32_t>& array_of(const int32_t** pointer) {
       const std::vector<const int32_t**> all = pointers();
-      const std::vector<int32_t>* const arrays[] = {&token_begin, &first_position, &page_begin, &slots, &token_row,
-                                                    &open_begin,  &open_slots,     &listed,     &counts};
-      return *arrays[std::find(all.begin(), all.end(), pointer) - all.begin()];
+      return *arrays()[static_cast<size_t>(std::find(all.begin(), all.end(), pointer) - all.begin())];
+    }
+    std::vector<const std::vector<int32_t>*> arrays() const {
+      return {&token_begin, &first_position, &page_begin, &slots, &token_row,
+              &open_begin,  &open_slots,     &listed,     &counts};
     }
   };
 
@@ -228,6 +272,7 @@ class SealedRun {
     }
   }
 
+  int64_t num_slots() const { return static_cast<int64_t>(pool_.size()) / layout_.page_bytes(); }
   int64_t pages_of(int64_t tokens) const { return (tokens + shape_.page_tokens - 1) / shape_.page_tokens; }
 
   std::byte* head_in(std::vector<std::byte>& pool, int32_t slot, const KvLayout& layout, int64_t head) const {
@@ -309,6 +354,7 @@ class SealedRun {
   AttentionShape shape_;
   KvLayout layout_, open_;
   std::vector<std::byte> pool_, open_pool_;
+  std::optional<HostPages> host_;
   std::vector<std::vector<int32_t>> slots_, open_slots_;
   std::vector<std::vector<float>> outputs_;
 };

@@ -16,7 +16,7 @@ class DeviceSelection {
         context_(context),
         num_rows_(in.num_rows() + kPadding),
         capacity_(most_selected_pages(rule, std::max(max_end, in.most_tokens()) / in.shape.page_tokens + 1)),
-        pool_(context, DType::kI32, static_cast<int64_t>(in.pool.size()) / 4),
+        table_(context, DType::kI32, static_cast<int64_t>(in.table.size()) / 4),
         q_(context, DType::kF32, num_rows_ * in.shape.heads() * in.shape.head_dim),
         token_begin_(context, padded(in.token_begin, true)),
         first_position_(context, padded(in.first_position, false)),
@@ -42,16 +42,18 @@ class DeviceSelection {
   void upload() {
     std::vector<std::byte> zeros(sizeof(SelectionTotals));
     totals_.upload(zeros.data());
-    pool_.upload(in_.pool.data());
+    table_.upload(in_.table.data());
     std::vector<float> q = in_.q;
     q.resize(static_cast<size_t>(num_rows_ * in_.shape.heads() * in_.shape.head_dim), NAN);
     q_.upload(q.data());
   }
 
   void select() {
-    select_pages(context_, q_.view({num_rows_, in_.shape.heads(), in_.shape.head_dim}), rows_, in_.shape.layer,
-                 {static_cast<std::byte*>(pool_.data()), in_.shape.layout()}, in_.shape.scale(), in_.shape.window,
-                 rule_,
+    KvPages pages = in_.pages();  // of which entries alone are read
+    pages.base = nullptr;
+    pages.summaries = static_cast<std::byte*>(table_.data());
+    select_pages(context_, q_.view({num_rows_, in_.shape.heads(), in_.shape.head_dim}), rows_, in_.shape.layer, pages,
+                 in_.shape.scale(), in_.shape.window, rule_,
                  {capacity_, static_cast<int32_t*>(pages_.data()), static_cast<int32_t*>(counts_.data()),
                   static_cast<SelectionTotals*>(totals_.data())});
   }
@@ -78,7 +80,7 @@ class DeviceSelection {
   SparseRule rule_;
   CudaContext& context_;
   int64_t num_rows_, capacity_;
-  DeviceArray pool_, q_, token_begin_, first_position_, page_begin_, slots_, token_row_, is_sparse_;
+  DeviceArray table_, q_, token_begin_, first_position_, page_begin_, slots_, token_row_, is_sparse_;
   DeviceArray pages_, counts_, totals_;
   RaggedRows rows_;
 };
@@ -99,7 +101,7 @@ SelectionResult on_host(SelectionInputs& in, const SparseRule& rule) {
                   in.page_begin.data(), in.slots.data()};
   rows.is_sparse = in.is_sparse.data();
   select_pages(context, TensorView(in.q.data(), DType::kF32, {in.num_rows(), in.shape.heads(), in.shape.head_dim}),
-               rows, in.shape.layer, {in.pool.data(), in.shape.layout()}, in.shape.scale(), in.shape.window, rule,
+               rows, in.shape.layer, in.pages(), in.shape.scale(), in.shape.window, rule,
                {capacity, pages.data(), counts.data(), &totals});
   return result_of(in, capacity, pages.data(), counts.data(), totals);
 }

@@ -101,10 +101,28 @@ class Formats(CacheTest):
         self.check("--attention.sparse_ratio", "0.1", "--attention.sparse_dense_below", 0, "--cache.format", "kv8",
                    ranks=(1, 2))
 
+    def test_offload(self):
+        # Longer answers than the device has pages for; sinks and recent pages are few.
+        sparse = ("--attention.sparse_ratio", "0.1", "--attention.sparse_dense_below", 0, "--cache.format", "kv8",
+                  "--attention.sparse_recent_pages", 0)
+        large = self.generate(0, cli.RECALL, self.rows, *MODEL[2:], *sparse, output="large.jsonl")
+        for ranks in (1, 2):
+            done = cli.run(ranks, *self.arguments("out", "--restart", *sparse, "--attention.sparse_offload", "true",
+                                                  "--cache.host_tokens", 6000))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual((self.directory / "out.jsonl").read_bytes(), large, f"{ranks} ranks")
+            sparse_block = json.loads((self.directory / "out.json").read_text())["cache"]["sparse"]
+            self.assertGreater(sparse_block["offloaded_pages"], 0)
+            self.assertGreater(sparse_block["in_place_page_reads"], sparse_block["offloaded_pages"])
+
     def test_what_cannot_be_is_refused(self):
+        offload = ("--attention.sparse_offload", "true")
         for options, message in ((("--cache.format", "kv2"), "accepted are full, kv8, k8v4, kv4"),
                                  (("--cache.quantization_bits", 3), "accepted are 0, 16, 8, 4"),
                                  (("--attention.sparse_ratio", 0), "above 0 and up to 1"),
+                                 (offload, "attention.sparse_ratio = 1: dense attention"),
+                                 ((*offload, "--attention.sparse_ratio", 0.5, "--cache.host_tokens", 0),
+                                  "cache.host_tokens = 0: there is no host memory"),
                                  (("--schedule.memory_strategy", "thrifty"), "speed, balanced, aggressive")):
             done = cli.run(2, *self.arguments("out", *options))
             self.assertEqual(done.returncode, 2, done.stderr)

@@ -20,7 +20,7 @@ class Commands(cli.CliTest):
                        "--plan-ahead", "--trace", "--isa", "--bind", "--metrics-file", "--metrics-port",
                        "--metrics-address", "--inject", "--cache.device_tokens", "--cache.device_bytes",
                        "--cache.host_tokens", "--cache.host_bytes", "--cache.disk_dir", "--cache.disk_bytes",
-                       "--cache.disk_io", "--cache.persist", "--cache.page_tokens", "--cache.policy",
+                       "--cache.disk_io", "--cache.disk_packing", "--cache.persist", "--cache.page_tokens", "--cache.policy",
                        "--cache.share_prefixes", "--cache.load_or_recompute", "--transfer.workers",
                        "--transfer.timeout_ms", "--schedule.max_step_tokens", "--schedule.order", "--config",
                        "--print-config"):

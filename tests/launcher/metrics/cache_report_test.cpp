@@ -29,10 +29,12 @@ TEST(CacheReport, JsonHasEveryFieldInItsPlace) {
     "transfers": {
       "to_host": {"transfers": 11, "pages": 13, "bytes": 4096, "busy_seconds": 0.5, "failures": 1},
       "to_device": {"transfers": 22, "pages": 26, "bytes": 8192, "busy_seconds": 1.0, "failures": 2},
-      "to_disk": {"transfers": 33, "pages": 39, "bytes": 12288, "busy_seconds": 1.5, "failures": 3},
-      "from_disk": {"transfers": 44, "pages": 52, "bytes": 16384, "busy_seconds": 2.0, "failures": 4}},
+      "to_disk": {"transfers": 33, "pages": 39, "bytes": 12288, "busy_seconds": 1.5, "failures": 3,
+                  "stored_bytes": 3072},
+      "from_disk": {"transfers": 44, "pages": 52, "bytes": 16384, "busy_seconds": 2.0, "failures": 4,
+                    "stored_bytes": 4096}},
     "sparse": {"lists": 6, "dense_lists": 2, "pages_read": 10, "pages_there": 40, "read_ratio": 0.25,
-               "estimated_mass": 0.5},
+               "estimated_mass": 0.5, "offloaded_pages": 7, "in_place_page_reads": 70, "peak_in_place_pages": 5},
     "exposed_stall_seconds": 1.0, "overlap_ratio": 0.8,
     "reuse_distances": {"first_uses": 5, "sum_pages": 315, "buckets": [
       {"up_to_pages": 1, "reuses": 1}, {"up_to_pages": 2, "reuses": 1}, {"up_to_pages": 4, "reuses": 2},
@@ -72,7 +74,7 @@ TEST(CacheReport, TextTellsTiersAndTransfers) {
                            "invalidated; hit ratio if half "
                            "50.0 %, if double 64.3 %\n",
                            "\n           disk bypassed (slower than \"computing\"): 30 of 300",
-                           "\n           from_disk: 52 pages, 0.0 MiB",
+                           "\n           from_disk: 52 pages, 0.0 MiB in 2.00 s, 4 failures, 0.0 MiB on the disk\n",
                            "80.0 % of the transfers' time overlapped with steps, 1.00 s exposed\n"})
     EXPECT_NE(text.find(part), text.npos) << part << " is not in\n" << text;
 }

@@ -19,15 +19,19 @@ inline CacheStats example_stats() {
   }
   for (size_t i = 0; i < kNumTransferChannels; ++i) {
     const auto n = static_cast<int64_t>(i) + 1;
-    stats.transfers[i] = {
-        .transfers = 11 * n, .pages = 13 * n, .bytes = 4096 * n, .failures = n, .busy_seconds = 0.5 * double(n)};
+    stats.transfers[i] = {.transfers = 11 * n,
+                          .pages = 13 * n,
+                          .bytes = 4096 * n,
+                          .failures = n,
+                          .busy_seconds = 0.5 * double(n),
+                          .stored_bytes = 1024 * n};
     stats.costs.ns_per_page[i] = 1000 * n;
   }
   stats.tier(Tier::kDisk).state = TierState::kBypassed;
   stats.tier(Tier::kDisk).reason.assign("slower than \"computing\"");
   stats.lookup_tokens = 8000;
   stats.attainable_hit_tokens = 7500;
-  stats.sparse = {6, 2, 10, 40, 3.0};
+  stats.sparse = {6, 2, 10, 40, 3.0, 7, 70, 5};
   stats.exposed_stall_seconds = 1.0;
   stats.demoted_pages = 21;
   stats.promoted_pages = 22;

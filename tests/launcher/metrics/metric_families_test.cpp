@@ -53,10 +53,13 @@ TEST(MetricFamilies, TextIsWellFormedAndHoldsEveryValue) {
   EXPECT_EQ(text.value("lockstep_cache_transfers_total", {{"channel", "to_disk"}}), 33);
   EXPECT_EQ(text.value("lockstep_cache_transfer_pages_total", {{"channel", "to_disk"}}), 39);
   EXPECT_EQ(text.value("lockstep_cache_transfer_bytes_total", {{"channel", "to_disk"}}), 12288);
+  EXPECT_EQ(text.value("lockstep_cache_transfer_stored_bytes_total", {{"channel", "to_disk"}}), 3072);
   EXPECT_EQ(text.value("lockstep_cache_transfer_busy_seconds_total", {{"channel", "to_disk"}}), 1.5);
   EXPECT_EQ(text.value("lockstep_cache_transfer_failures_total", {{"channel", "to_disk"}}), 3);
   EXPECT_EQ(text.value("lockstep_sparse_pages_read_total"), 10);
   EXPECT_EQ(text.value("lockstep_sparse_estimated_mass_total"), 3);
+  EXPECT_EQ(text.value("lockstep_sparse_offloaded_pages_total"), 7);
+  EXPECT_EQ(text.value("lockstep_sparse_in_place_page_reads_total"), 70);
   EXPECT_EQ(text.value("lockstep_cache_exposed_stall_seconds_total"), 1);
   EXPECT_DOUBLE_EQ(text.value("lockstep_cache_overlap_ratio"), 0.8);
   EXPECT_EQ(text.value("lockstep_cache_first_uses_total"), 5);

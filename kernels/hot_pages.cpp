@@ -1,0 +1,53 @@
+#include "kernels/hot_pages.h"
+
+#include "kernels/check.h"
+#include "kernels/cuda_api.h"
+
+#include <algorithm>
+
+namespace lockstep {
+namespace {
+
+void check_buffer(const OpContext& context, const HotPages& hot) {
+  LS_CHECK(context.device.kind == DeviceKind::kCuda, "hot pages are for devices with memory of their own");
+  LS_CHECK(hot.blocks != nullptr && hot.num_blocks > 0 && hot.num_blocks % kHotWays == 0,
+           "a buffer of {} hot blocks; a multiple of {} is needed", hot.num_blocks, kHotWays);
+}
+
+}  // namespace
+
+int64_t hot_page_bytes(const KvLayout& layout) {
+  const LayerBlocks blocks = layout.layer_blocks();
+  const int64_t largest = blocks.wide.size() > 0 ? std::max(blocks.bytes, blocks.wide_bytes) : blocks.bytes;
+  const auto beside = static_cast<int64_t>(sizeof(*HotPages::tags) + sizeof(*HotPages::used));
+  return layout.num_layers * layout.num_kv_heads * (largest + beside);
+}
+
+void void_hot_pages(const OpContext& context, std::span<const int32_t> host_slots, const HotPages& hot) {
+  check_context("void_hot_pages", context);
+  check_buffer(context, hot);
+  for (const int32_t slot : host_slots) {
+    LS_CHECK(slot >= 0 && slot < hot.num_host_slots, "host slot {} of {}", slot, hot.num_host_slots);
+  }
+  if (!host_slots.empty()) cuda_kernels().void_hot_pages(context, host_slots, hot);
+}
+
+void fetch_hot_pages(const OpContext& context, const RaggedRows& rows, int64_t layer, const KvPages& pages,
+                     const PageSelection& selection, const HotPages& hot, const HotLists& lists, bool is_hint) {
+  check_context("fetch_hot_pages", context);
+  check_buffer(context, hot);
+  const KvLayout& layout = pages.layout;
+  LS_REQUIRE(ShapeError, layer >= 0 && layer < layout.num_layers, "fetch_hot_pages: layer {} of {}", layer,
+             layout.num_layers);
+  LS_REQUIRE(ShapeError, hot.block_bytes >= layout.layer_bytes(layer) && hot.block_bytes % 16 == 0,
+             "fetch_hot_pages: blocks of {} bytes for {}", hot.block_bytes, layout.layer_bytes(layer));
+  LS_CHECK(pages.host_base != nullptr, "fetch_hot_pages: no pages lie in the host");
+  LS_CHECK(
+      selection.pages != nullptr && selection.counts != nullptr && lists.slots != nullptr && lists.sources != nullptr,
+      "fetch_hot_pages: no lists");
+  if (rows.num_rows > 0 && selection.capacity > 0) {
+    cuda_kernels().fetch_hot_pages(context, rows, layer, pages, selection, hot, lists, is_hint);
+  }
+}
+
+}  // namespace lockstep

@@ -1,0 +1,53 @@
+// Device copies of pages that lie in host memory: what sparse rows select again and again crosses the bus once.
+//
+// Of every layer and KV head there is room for num_blocks blocks (K, V and summary of that layer and head of a page),
+// in sets of kHotWays: a page may be in any place of one set, and takes that of the block that was not read for
+// longest. A block is never taken from a page that the same step reads; a page that finds no place is read where it
+// lies. Copies of what lies in the host are as good as that, so nothing here changes an answer: which pages are hot is
+// a rank's own affair, and need not be the same on all ranks. CUDA only: on a CPU, host memory is what the device has.
+#pragma once
+
+#include "kernels/context.h"
+#include "kernels/paged_attention.h"
+
+#include <cstdint>
+#include <span>
+
+namespace lockstep {
+
+inline constexpr int64_t kHotWays = 8;
+
+/// Memory on the context's device, zero before the first use. Kernels get it as an argument.
+struct HotPages {
+  std::byte* blocks = nullptr;  // [layer][KV head][num_blocks] of block_bytes, aligned to 16; null: there is no buffer
+  int64_t block_bytes = 0;      // at least KvLayout::layer_bytes() of every layer, a multiple of 16
+  int64_t num_blocks = 0;       // a multiple of kHotWays
+  uint64_t* tags = nullptr;     // [layer][KV head][num_blocks]: the host slot and its filling; 0: holds nothing
+  int32_t* used = nullptr;      // [layer][KV head][num_blocks]: the last call that read or filled it
+  int32_t* calls = nullptr;     // [layer][KV head]: calls so far
+  int32_t* fillings = nullptr;  // [num_host_slots]: how often the slot was filled
+  int64_t num_host_slots = 0;
+  int64_t* totals = nullptr;  // pages of lists that were hot, that were fetched, and that were read in the host
+};
+
+/// Bytes of one more block of every layer and KV head, and what a buffer of that size keeps beside blocks.
+int64_t hot_page_bytes(const KvLayout& layout);
+
+/// Where the pages of lists lie now: [num_rows][num_kv_heads][capacity] as PageSelection::pages, on the context's
+/// device. A slot from num_slots + num_host_slots on is a hot block of its list's KV head.
+struct HotLists {
+  int32_t* slots = nullptr;
+  int32_t* sources = nullptr;  // scratch
+};
+
+/// Host slots are filled anew: copies of what they held are void. Enqueues on the context's stream.
+void void_hot_pages(const OpContext& context, std::span<const int32_t> host_slots, const HotPages& hot);
+
+/// Fetches what the layer's lists have in host memory and writes where all their pages lie. `is_hint`: nobody reads the
+/// lists, a later call for this layer may; then only blocks are taken that the last call did not read.
+/// Calls for one layer, and void_hot_pages(), follow one another on streams that are ordered.
+/// Async: enqueues on the context's stream. Ranks: local. Throws: ShapeError; Error on a CPU or without a buffer.
+void fetch_hot_pages(const OpContext& context, const RaggedRows& rows, int64_t layer, const KvPages& pages,
+                     const PageSelection& selection, const HotPages& hot, const HotLists& lists, bool is_hint);
+
+}  // namespace lockstep
