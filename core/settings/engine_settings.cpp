@@ -177,10 +177,11 @@ void AttentionSettings::validate(const CacheSettings& cache) const {
       "attention.sparse_offload = true and cache.host_tokens = 0: there is no host memory to leave pages to; give "
       "cache.host_tokens or cache.host_bytes above 0, or attention.sparse_offload = false");
   require_range("attention.sparse_hot_pages", sparse_hot_pages, -1, int64_t{1} << 40);
-  LS_REQUIRE(ConfigError, sparse_offload || sparse_hot_pages <= 0,
-             "attention.sparse_hot_pages = {} and attention.sparse_offload = false: give attention.sparse_offload = true "
-             "too",
-             sparse_hot_pages);
+  LS_REQUIRE(
+      ConfigError, sparse_offload || sparse_hot_pages <= 0,
+      "attention.sparse_hot_pages = {} and attention.sparse_offload = false: give attention.sparse_offload = true "
+      "too",
+      sparse_hot_pages);
   require_range("attention.sparse_dense_below", sparse_dense_below, 0, kMostTokens);
   require_range("attention.sparse_dense_layers", sparse_dense_layers, 0, 1 << 20);
   require_range("attention.sparse_sink_pages", sparse_sink_pages, 0, 1024);
