@@ -8,7 +8,7 @@ namespace lockstep {
 
 std::vector<const PrefixTree::Node*> PrefixTree::checked_nodes() const {
   struct Children {
-    int64_t all = 0, on_device = 0, on_host = 0;
+    int64_t all = 0, on_device = 0, on_host = 0, exact = 0;
   };
   std::vector<const Node*> nodes;
   std::unordered_map<const Node*, Children> children;
@@ -29,7 +29,9 @@ std::vector<const PrefixTree::Node*> PrefixTree::checked_nodes() const {
       ++counts.all;
       if (node.is_on_device()) ++counts.on_device;
       if (node.is_on_host()) ++counts.on_host;
+      if (node.is_on_host() && !node.is_cold) ++counts.exact;
     }
+    LS_CHECK(!node.is_cold || (node.is_on_host() && !is_never_cold(node)), "page {} is cold", page);
     if (node.is_on_device() && node.num_references == 0) ++num_unreferenced;
     if (node.disk == DiskCopy::kStored) ++num_stored;
     if (is_device_leaf(node)) ++num_device_leaves;
@@ -39,10 +41,10 @@ std::vector<const PrefixTree::Node*> PrefixTree::checked_nodes() const {
   for (const Node* node : nodes) {
     const Children& counted = children[node];
     LS_CHECK(node->num_children == counted.all && node->num_device_children == counted.on_device &&
-                 node->num_host_children == counted.on_host,
-             "page {}: {} children, {} on the device, {} on the host; counted {}, {}, {}", node->page.page.value(),
-             counted.all, counted.on_device, counted.on_host, node->num_children, node->num_device_children,
-             node->num_host_children);
+                 node->num_host_children == counted.on_host && node->num_exact_children == counted.exact,
+             "page {}: {} children, {} on the device, {} on the host, {} exact; counted {}, {}, {}, {}",
+             node->page.page.value(), counted.all, counted.on_device, counted.on_host, counted.exact,
+             node->num_children, node->num_device_children, node->num_host_children, node->num_exact_children);
     int64_t listed = 0;
     for (const Node* child = node->first_child; child != nullptr; child = child->next_sibling) ++listed;
     LS_CHECK(listed == counted.all, "page {}: {} children are listed, {} are there", node->page.page.value(), listed,
@@ -53,8 +55,10 @@ std::vector<const PrefixTree::Node*> PrefixTree::checked_nodes() const {
   LS_CHECK(num_stored == num_stored_, "{} pages are stored, counted {}", num_stored, num_stored_);
   LS_CHECK(num_device_leaves == static_cast<int64_t>(device_leaves_.size()), "{} leaves are evictable, offered {}",
            num_device_leaves, device_leaves_.size());
-  LS_CHECK(num_host_leaves == static_cast<int64_t>(host_leaves_.size()), "{} host leaves are evictable, offered {}",
-           num_host_leaves, host_leaves_.size());
+  size_t num_offered = 0;
+  for (const auto& leaves : host_leaves_) num_offered += leaves.size();
+  LS_CHECK(num_host_leaves == static_cast<int64_t>(num_offered), "{} host leaves are evictable, offered {}",
+           num_host_leaves, num_offered);
   return nodes;
 }
 

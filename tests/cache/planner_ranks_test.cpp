@@ -53,7 +53,8 @@ TEST(PlannerRanks, ADivergenceIsFoundAtOnce) {
   simulation.run();
   const auto& plans = simulation.plans();
   for (size_t victim = 0; victim + 1 < plans.size(); ++victim) {
-    PageTable table(workload.config.num_slots, workload.config.tiers.host_slots);
+    PageTable table(workload.config.num_slots, workload.config.tiers.host_slots, workload.config.open_slots,
+                    workload.config.tiers.cold_slots);
     for (size_t i = 0; i <= victim; ++i) {
       StepPlan plan = deserialize_step_plan(plans[i]);
       // This rank forgets an op, as one that decides on its own would.

@@ -111,7 +111,7 @@ TEST(StepPlan, MessageNamesTheVersionSeen) {
     deserialize_step_plan(resealed(bytes));
     FAIL() << "a wrong version was accepted";
   } catch (const FormatError& error) {
-    EXPECT_STREQ(error.what(), "step plan: version 9, this program reads 5");
+    EXPECT_STREQ(error.what(), "step plan: version 9, this program reads 6");
   }
 }
 
