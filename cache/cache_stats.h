@@ -121,6 +121,18 @@ struct SparseStats {
 };
 SparseStats operator+(const SparseStats& left, const SparseStats& right);
 
+/// Pages of the host in the cold format.
+struct ColdStats {
+  int64_t capacity_pages = 0;    // now; 0: the job has none
+  int64_t used_pages = 0;        // now
+  int64_t transcoded_pages = 0;  // that got the format
+  int64_t promoted_pages = 0;    // that came back to the device from it
+  int64_t saved_bytes = 0;       // now, of a rank: what used_pages would take more in the canonical format
+
+  bool is_used() const { return capacity_pages > 0; }
+  bool operator==(const ColdStats&) const = default;
+};
+
 struct CacheStats {
   int64_t num_replicas = 1;
   std::array<TierStats, kNumTiers> tiers;                     // by Tier
@@ -128,6 +140,7 @@ struct CacheStats {
   int64_t lookup_tokens = 0;                                  // prompt tokens that were looked up
   int64_t attainable_hit_tokens = kNotCounted;  // of those, in pages computed before in this run or stored at its start
   SparseStats sparse;
+  ColdStats cold;
   double exposed_stall_seconds = 0.0;  // that steps waited for transfers
   int64_t demoted_pages = 0, promoted_pages = 0;
   int64_t recomputed_pages = kNotCounted;  // computed again after they had been evicted

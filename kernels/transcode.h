@@ -10,9 +10,11 @@ namespace lockstep {
 
 /// Writes one layer of one head of a sealed page, the `layer`-th block of KvLayout::layer_blocks(), in another format.
 /// - From KvFormat::kFull: the bits that sealing the page on the CPU gives (kernels/seal_pages.h).
-/// - Between codes: those of sealing a page of the decoded floats.
+/// - Between codes: those of sealing a page of the decoded floats; keys, or values, whose bits stay are copied.
 /// - To kFull: the decoded numbers in the model's dtype, and where there are summaries those of these numbers, not of
 ///   the ones that were coded first.
+/// Down and up again is not the identity from the second time on: means and scales of keys are those of the decoded
+/// numbers, and a scale may grow by an eighth each time.
 /// `source`, `target`: from.layer_bytes(layer) and to.layer_bytes(layer) bytes, of any alignment for dtype; padding of
 /// `target` is zero. Not for halves of first pages (KvLayout::splits_first_page()).
 /// Layouts differ in format, wide keys and summaries only. Thread-safe. Throws: ShapeError.

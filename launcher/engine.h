@@ -100,7 +100,8 @@ struct PageCosts {
 struct EngineTimes {
   int64_t steps = 0;
   double prefill = 0.0, decode = 0.0, mixed = 0.0;  // steps with prompt tokens only, single tokens only, both
-  double disk = 0.0;                                // steps in which every sequence waited for the disk
+  double disk = 0.0;                                // steps in which every sequence waited for the disk; in class D1
+                                                    // also what plans waited for it
   // The same time by what the host did: planned and took in tokens; told the other ranks; computed the forward pass and
   // the sampling, or on CUDA enqueued them; waited for the tokens (on the CPU: sampled what the host samples).
   double plan = 0.0, publish = 0.0, forward = 0.0, sampling = 0.0, wait = 0.0;
@@ -159,6 +160,10 @@ class Engine {
   const EngineConfig& config() const { return config_; }
   /// Of this rank's pages.
   const KvLayout& kv_layout() const { return layout_; }
+  /// Of pages of the host in the cold format, if there are any.
+  const KvLayout& cold_layout() const { return cold_layout_; }
+  /// Of all page ops so far; the same on every rank.
+  Hash128 cache_digest() const { return table_->digest(); }
   /// In dB, what calibrate() found by layer; empty without it.
   std::span<const double> key_signal_to_noise() const { return key_signal_to_noise_; }
   /// Stands for whatever decides the bits of a page, but its tokens.
@@ -204,6 +209,11 @@ class Engine {
   void confirm(const StepPlan& plan);
   void report_transfers();
   bool tell_transfers();
+  void await_disk();
+  void note_disk(const std::array<uint64_t, kNumTransferChannels>& done) {
+    disk_done_ = {done[static_cast<size_t>(TransferChannel::kToDisk)],
+                  done[static_cast<size_t>(TransferChannel::kFromDisk)]};
+  }
   void end_with(const StepPlan& last);
   void persist();
   void check(const SamplingParams& sampling) const;
@@ -223,13 +233,14 @@ class Engine {
   PlanChannel channel_;
   std::optional<PageTable> table_;
   Decoder decoder_;
-  KvLayout layout_;
+  KvLayout layout_, cold_layout_;
   std::vector<double> key_signal_to_noise_;
   std::optional<DevicePool> pool_;
   std::optional<PageSelector> selector_;
   std::optional<TransferReports> reports_;  // with tiers, like the mover
   std::unique_ptr<PageMover> mover_;
   std::array<uint64_t, kNumTransferChannels> transfers_begun_{};
+  std::array<uint64_t, 2> disk_done_{};  // transfers to and from the disk: of all ranks on the leader, else of this one
   bool must_diverge_ = false;
   PageCosts costs_;
   std::array<bool, kNumTiers> bypassed_{};

@@ -2,14 +2,13 @@
 // all their bytes, which keep fewer, and which go; cold pages are compared with what a page is worth when it is cold.
 //
 // Three kinds of pages: first pages that are never cold, others in the canonical format, cold ones. Slots of the
-// canonical format serve the first two, cold slots the third. A page that is elsewhere too leaves its slot instead of
-// shrinking: nothing is lost then.
+// canonical format serve the first two, cold slots the third. A page that is on the device too leaves its slot instead
+// of shrinking: nothing is lost then. One that shrinks is written to the disk before, where there is one: what comes
+// from there later has all its bits.
 #include "cache/planner/impl.h"
 
 namespace lockstep {
 namespace {
-
-bool is_elsewhere(const PrefixTree::Node& node) { return node.is_on_device() || node.disk != DiskCopy::kNone; }
 
 // Of equal ones the deeper is worth less.
 bool is_less(uint64_t worth, const PrefixTree::Node& node, uint64_t other_worth, const PrefixTree::Node& other) {
@@ -53,12 +52,13 @@ bool Planner::Impl::free_exact_slot(const PrefixTree::Node& node, bool is_due) {
 }
 
 bool Planner::Impl::leave_exact_slot(PrefixTree::Node& node, const PrefixTree::Node& kept, bool is_due) {
-  if (!is_elsewhere(node) && free_cold_slot(node, kept)) {
+  if (!node.is_on_device() && node.disk == DiskCopy::kNone) store(node, /*may_reclaim=*/true, &kept);
+  if (!node.is_on_device() && free_cold_slot(node, kept)) {
     shrink(node);
     return true;
   }
   // What hangs from it would go with it.
-  if (!is_elsewhere(node) && node.num_host_children > 0 && !is_due) return false;
+  if (!node.is_on_device() && node.disk == DiskCopy::kNone && node.num_host_children > 0 && !is_due) return false;
   leave_host(node, &kept);
   return true;
 }
@@ -67,7 +67,7 @@ bool Planner::Impl::free_cold_slot(const PrefixTree::Node& node, const PrefixTre
   if (pool.cold().num_free() > 0) return true;
   PrefixTree::Node* victim = tree.cold_victim({&node, &kept});
   if (victim == nullptr) return false;
-  if (!is_elsewhere(*victim) && !is_less(victim->host_score, *victim, tree.cold_score(node), node)) return false;
+  if (!victim->is_on_device() && !is_less(victim->host_score, *victim, tree.cold_score(node), node)) return false;
   drop_host_copy(*victim);
   if (!victim->is_present()) drop(*victim);
   return true;

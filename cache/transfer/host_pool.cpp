@@ -12,8 +12,7 @@ int64_t round_up(int64_t bytes) {
   return (bytes + HostPool::kAlignment - 1) / HostPool::kAlignment * HostPool::kAlignment;
 }
 
-int64_t checked_pool_bytes(const KvLayout& layout, int64_t num_slots) {
-  const int64_t slot_bytes = HostPool::slot_bytes_of(layout);
+int64_t checked_pool_bytes(int64_t slot_bytes, int64_t num_slots) {
   constexpr int64_t kMost = std::numeric_limits<int64_t>::max() - HostPool::kAlignment;
   LS_REQUIRE(ConfigError, num_slots > 0 && num_slots <= kMost / slot_bytes,
              "a host pool of {} pages of {} bytes; it must have at least 1", num_slots, slot_bytes);
@@ -30,12 +29,12 @@ int64_t HostPool::slot_bytes_of(const KvLayout& layout) {
   return round_up(layout.head_bytes()) * layout.num_kv_heads;
 }
 
-HostPool::Part::Part(const KvLayout& slot_layout, int64_t slots, Device device)
+HostPool::Part::Part(const KvLayout& slot_layout, int64_t bytes_of_slot, int64_t slots, Device device)
     : layout(slot_layout),
       blocks(layout.layer_blocks()),
       num_slots(slots),
-      head_stride(slot_bytes_of(layout) / layout.num_kv_heads),
-      memory(checked_pool_bytes(layout, num_slots) + kAlignment, device) {  // any allocator's alignment will do
+      head_stride(bytes_of_slot / layout.num_kv_heads),
+      memory(checked_pool_bytes(bytes_of_slot, num_slots) + kAlignment, device) {  // any allocator's alignment will do
   const auto address = reinterpret_cast<uintptr_t>(memory.data());
   base = memory.as<std::byte>() + (static_cast<uintptr_t>(kAlignment) - address % kAlignment) % kAlignment;
   const int64_t head_bytes = layout.head_bytes(), padding = head_stride - head_bytes;
@@ -45,13 +44,13 @@ HostPool::Part::Part(const KvLayout& slot_layout, int64_t slots, Device device)
 }
 
 HostPool::HostPool(const KvLayout& layout, int64_t num_slots, Device device)
-    : exact_(layout, num_slots, device),
+    : exact_(layout, slot_bytes_of(layout), num_slots, device),
       crcs_(static_cast<size_t>(num_slots * layout.num_kv_heads * layout.num_layers)) {}
 
 HostPool::HostPool(const KvLayout& layout, int64_t num_slots, const KvLayout& cold, int64_t num_cold_slots,
                    Device device)
-    : exact_(layout, num_slots, device),
-      cold_(cold, num_cold_slots, device),
+    : exact_(layout, slot_bytes_of(layout), num_slots, device),
+      cold_(cold, cold_slot_bytes_of(cold), num_cold_slots, device),
       crcs_(static_cast<size_t>((num_slots + num_cold_slots) * layout.num_kv_heads * layout.num_layers)) {
   LS_REQUIRE(
       ConfigError,

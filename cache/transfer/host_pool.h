@@ -3,9 +3,9 @@
 // fewer bits, blocks by (head, layer) as well.
 //
 // slot = [kv head], each head padded to a multiple of 4096 bytes and aligned to it, so that O_DIRECT reads and writes
-// it in place. Padding is zero. Slots [0, num_slots()) have the canonical format, the num_cold_slots() behind them the
-// cold one. Which page lies in which slot is told by plans. Thread-safety: none by itself; the mover keeps uses of a
-// slot apart.
+// it in place; in cold slots, which no disk reads or writes, heads lie side by side. Padding is zero. Slots [0,
+// num_slots()) have the canonical format, the num_cold_slots() behind them the cold one. Which page lies in which slot
+// is told by plans. Thread-safety: none by itself; the mover keeps uses of a slot apart.
 #pragma once
 
 #include "core/ids.h"
@@ -46,12 +46,13 @@ class HostPool {
 
   /// What a slot takes, for capacities. Throws ConfigError for a layout without bytes.
   static int64_t slot_bytes_of(const KvLayout& layout);
+  static int64_t cold_slot_bytes_of(const KvLayout& cold) { return cold.page_bytes(); }
 
  private:
   /// Equal slots.
   struct Part {
     Part() = default;
-    Part(const KvLayout& layout, int64_t num_slots, Device device);
+    Part(const KvLayout& layout, int64_t slot_bytes, int64_t num_slots, Device device);
     int64_t slot_bytes() const { return head_stride * layout.num_kv_heads; }
 
     KvLayout layout;

@@ -91,6 +91,16 @@ void write_codes(const KvLayout& to, const std::byte* open_page, std::byte* targ
   sealer.values(open_page, target + to.k_bytes(layer), to.v_bits());
 }
 
+void copy_same_bits(const KvLayout& from, const std::byte* source, const KvLayout& to, std::byte* target,
+                    int64_t layer) {
+  if (from.k_bits(layer) == to.k_bits(layer)) {
+    std::memcpy(target, source, static_cast<size_t>(to.k_bytes(layer)));
+  }
+  if (from.v_bits() == to.v_bits()) {
+    std::memcpy(target + to.k_bytes(layer), source + from.k_bytes(layer), static_cast<size_t>(to.v_bytes()));
+  }
+}
+
 template <class T>
 void write_full(const KvLayout& to, const float* keys, const float* values, std::byte* target) {
   T* k = reinterpret_cast<T*>(target);
@@ -125,7 +135,9 @@ void transcode_block(const KvLayout& from, const std::byte* source, const KvLayo
     auto* values = reinterpret_cast<float*>(page.data() + open.v_block(0, 0));
     decoder.keys(keys);
     decoder.values(values);
-    to.is_coded() ? write_codes<float>(to, page.data(), target, layer) : write_full<T>(to, keys, values, target);
+    if (!to.is_coded()) return write_full<T>(to, keys, values, target);
+    write_codes<float>(to, page.data(), target, layer);
+    copy_same_bits(from, source, to, target, layer);
   });
 }
 

@@ -78,6 +78,21 @@ void print_strategies(const std::vector<std::string>& arguments, const ModelConf
   }
 }
 
+void print_host_pages(const ModelConfig& model, const OpContext& context, const EngineSettings& settings) {
+  std::printf(
+      "\nPages of the host tier of one rank, if all layers keep keys of 4 bits where they may\n%4s %10s %12s %12s "
+      "%12s\n",
+      "tp", settings.cache.format_of_bits().c_str(), settings.cache.cold_format.c_str(), "KiB a page", "cold KiB");
+  for (const int32_t tp : allowed_tp(model)) {
+    const ModelShard shard = shard_of(model, tp, Rank(0));
+    const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, tp, false));
+    const TierSizes& tiers = sizing.engine.tiers;
+    std::printf("%4d %10lld %12lld %12.1f %12.1f\n", tp, static_cast<long long>(tiers.host_slots),
+                static_cast<long long>(tiers.cold_slots), static_cast<double>(sizing.slot_bytes) / 1024.0,
+                static_cast<double>(sizing.cold_slot_bytes) / 1024.0);
+  }
+}
+
 }  // namespace
 
 int info_command(const MpiEnvironment&, Communicator& world, const std::vector<std::string>& arguments) {
@@ -110,6 +125,7 @@ int info_command(const MpiEnvironment&, Communicator& world, const std::vector<s
                 static_cast<double>(sizing.memory.activations) / kMiB,
                 static_cast<double>(sizing.memory.kv_cache) / 1024.0 / tokens, tokens);
   }
+  if (settings.cache.has_cold()) print_host_pages(model, context, settings);
   print_strategies(arguments, model, context);
   return 0;
 }

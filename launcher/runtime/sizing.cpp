@@ -79,13 +79,22 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
     tiers.disk_dir = cache.disk_dir;
     tiers.disk_bytes = cache.disk_bytes > 0 ? cache.disk_bytes : free_disk_bytes(cache.disk_dir) / 2;
   }
+  if (cache.has_cold()) {
+    tiers.cold_format = parse_kv_format(cache.cold_format);
+    tiers.compression_ratio = cache.compression_ratio;
+    tiers.host_bytes = cache.host_bytes > 0 ? cache.host_bytes : tiers.host_slots * slot_bytes;
+    const KvLayout cold = cold_layout_of(layout, tiers.cold_format, {});
+    fit_cold_slots(tiers, layout, cold);
+    sizing.cold_slot_bytes = HostPool::cold_slot_bytes_of(cold);
+  }
   tiers.disk_io = cache.disk_io;
   tiers.persist = cache.persist;
   tiers.workers = settings.transfer.workers;
   tiers.timeout = std::chrono::milliseconds(settings.transfer.timeout_ms);
   tiers.faults = parse_faults(settings.transfer.inject);
-  tiers.may_bypass = cache.load_or_recompute == "auto";
-  sizing.memory.host_cache = tiers.host_slots * slot_bytes;
+  // Results would depend on what was measured.
+  tiers.may_bypass = cache.load_or_recompute == "auto" && !cache.has_cold();
+  sizing.memory.host_cache = cache.has_cold() ? tiers.host_bytes : tiers.host_slots * slot_bytes;
 }
 
 std::optional<SparseRule> sparse_rule(const AttentionSettings& settings) {
@@ -189,8 +198,10 @@ void agree_on_sizing(Communicator& world, Sizing& sizing) {
   TierSizes& tiers = engine.tiers;
   const int64_t host_slot_bytes = tiers.host_slots > 0 ? sizing.memory.host_cache / tiers.host_slots : 0;
   tiers.host_slots = world.all_reduce_min(tiers.host_slots);
+  tiers.cold_slots = world.all_reduce_min(tiers.cold_slots);
+  tiers.host_bytes = world.all_reduce_min(tiers.host_bytes);
   tiers.disk_bytes = world.all_reduce_min(tiers.disk_bytes);
-  sizing.memory.host_cache = tiers.host_slots * host_slot_bytes;
+  sizing.memory.host_cache = tiers.host_bytes > 0 ? tiers.host_bytes : tiers.host_slots * host_slot_bytes;
 }
 
 }  // namespace lockstep
