@@ -69,7 +69,13 @@ void print_strategies(const std::vector<std::string>& arguments, const ModelConf
               "strategy", "format", "sparse", "step", "KV a token KiB", "KV tokens");
   const ModelShard shard = shard_of(model, 1, Rank(0));
   for (const char* const strategy : {"none", "speed", "balanced", "aggressive"}) {
-    const EngineSettings settings = settings_under(strategy, arguments);
+    EngineSettings settings;
+    try {
+      settings = settings_under(strategy, arguments);
+    } catch (const ConfigError& error) {  // what is given and what the preset sets
+      std::printf("%-12s not with these options: %s\n", strategy, error.what());
+      continue;
+    }
     const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, 1, false));
     const double token_bytes = static_cast<double>(sizing.slot_bytes) / static_cast<double>(sizing.engine.page_tokens);
     std::printf("%-12s %6s %7g %8lld %14.2f %12lld\n", strategy, settings.cache.format_of_bits().c_str(),
