@@ -120,17 +120,33 @@ TEST(PlannerCold, PlansDoNotDependOnTheTimeOfCopies) {
     TierConfig& tiers = workload.config.tiers;
     if (tiers.cold_slots == 0) continue;
     tiers.disk_pages = 0;
+    tiers.copy_ahead_pages = workload.config.num_slots / 2;
     ++num_cold;
     SimulationOptions options;
     options.ranks.assign(2, {});
     PlannerSimulation fast(workload.config, workload.requests, options);
     fast.run();
-    options.ranks.assign(2, {.seed = seed, .slowness = 2});
+    options.ranks.assign(2, {.seed = seed, .slowness = 1});
     PlannerSimulation slow(workload.config, workload.requests, options);
     slow.run();
     ASSERT_EQ(fast.plans(), slow.plans());
   }
   EXPECT_GT(num_cold, 20);
+}
+
+// Pages that are read again keep their cold slots against pages that nobody will read.
+TEST(PlannerCold, ColdPagesStayBeforeWhatIsWorthLess) {
+  PlannerConfig config = small_config();
+  config.tiers = tiers_of(2, 2);
+  config.tiers.cold_takes_first = true;
+  config.knows_future = true;
+  std::vector<SimulatedRequest> requests = prompts(8, 4, 2);
+  for (SimulatedRequest& request : requests) request.arrival_step = 0;
+  requests.push_back(requests.front());
+  PlannerSimulation simulation(config, requests, SimulationOptions{});
+  simulation.run();
+  EXPECT_GT(simulation.planner().stats().promoted_cold_pages, 0);
+  EXPECT_EQ(simulation.planner().stats().cached_prompt_tokens, 4 * 2);
 }
 
 TEST(PlannerCold, RefusesWhatCannotBe) {
