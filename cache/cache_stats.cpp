@@ -120,6 +120,14 @@ TransferStats operator+(const TransferStats& left, const TransferStats& right) {
           .stored_bytes = left.stored_bytes + right.stored_bytes};
 }
 
+ColdStats operator+(const ColdStats& left, const ColdStats& right) {
+  return {.capacity_pages = left.capacity_pages + right.capacity_pages,
+          .used_pages = left.used_pages + right.used_pages,
+          .transcoded_pages = left.transcoded_pages + right.transcoded_pages,
+          .promoted_pages = left.promoted_pages + right.promoted_pages,
+          .saved_bytes = left.saved_bytes + right.saved_bytes};
+}
+
 ReuseDistances operator+(const ReuseDistances& left, const ReuseDistances& right) {
   ReuseDistances both = left;
   for (size_t i = 0; i < both.buckets.size(); ++i) both.buckets[i] += right.buckets[i];
@@ -174,7 +182,9 @@ SparseStats operator+(const SparseStats& left, const SparseStats& right) {
           left.mass + right.mass,
           left.offloaded_pages + right.offloaded_pages,
           left.in_place_page_reads + right.in_place_page_reads,
-          left.peak_in_place_pages + right.peak_in_place_pages};
+          left.peak_in_place_pages + right.peak_in_place_pages,
+          left.hot_reads + right.hot_reads,
+          left.hot_fetches + right.hot_fetches};
 }
 
 CacheStats operator+(const CacheStats& left, const CacheStats& right) {
@@ -189,6 +199,7 @@ CacheStats operator+(const CacheStats& left, const CacheStats& right) {
   both.lookup_tokens += right.lookup_tokens;
   both.attainable_hit_tokens = sum_of_counted(left.attainable_hit_tokens, right.attainable_hit_tokens);
   both.sparse = left.sparse + right.sparse;
+  both.cold = left.cold + right.cold;
   both.exposed_stall_seconds += right.exposed_stall_seconds;
   both.demoted_pages += right.demoted_pages;
   both.promoted_pages += right.promoted_pages;

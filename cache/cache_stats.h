@@ -119,11 +119,25 @@ struct SparseStats {
   int64_t offloaded_pages = 0;      // left the device while sequences read them
   int64_t in_place_page_reads = 0;  // pages of rows that lay on the host, in each step
   int64_t peak_in_place_pages = 0;  // most such pages at a time; of several replicas the sum of theirs
+  // GPUs, by list as pages_read: pages on the host of which the device had a copy, and those that it fetched.
+  int64_t hot_reads = 0, hot_fetches = 0;
 
   bool is_used() const { return lists + dense > 0; }
   bool operator==(const SparseStats&) const = default;
 };
 SparseStats operator+(const SparseStats& left, const SparseStats& right);
+
+/// Pages of the host in the cold format.
+struct ColdStats {
+  int64_t capacity_pages = 0;    // now; 0: the job has none
+  int64_t used_pages = 0;        // now
+  int64_t transcoded_pages = 0;  // that got the format
+  int64_t promoted_pages = 0;    // that came back to the device from it
+  int64_t saved_bytes = 0;       // now, of a rank: what used_pages would take more in the canonical format
+
+  bool is_used() const { return capacity_pages > 0; }
+  bool operator==(const ColdStats&) const = default;
+};
 
 struct CacheStats {
   int64_t num_replicas = 1;
@@ -132,6 +146,7 @@ struct CacheStats {
   int64_t lookup_tokens = 0;                                  // prompt tokens that were looked up
   int64_t attainable_hit_tokens = kNotCounted;  // of those, in pages computed before in this run or stored at its start
   SparseStats sparse;
+  ColdStats cold;
   double exposed_stall_seconds = 0.0;  // that steps waited for transfers
   int64_t demoted_pages = 0, promoted_pages = 0;
   int64_t recomputed_pages = kNotCounted;  // computed again after they had been evicted

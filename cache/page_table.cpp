@@ -23,14 +23,15 @@ std::string_view name_of(Tier tier) {
 }
 
 std::string describe(const PageOp& op) {
-  return fmt::format("{} {} of page {} in slot {}, host slot {}, open slot {}", name_of(op.kind), name_of(op.tier),
-                     op.page.value(), op.slot.value(), op.host_slot.value(), op.open_slot.value());
+  return fmt::format("{} {} of page {} in slot {}, host slot {}, open slot {}{}", name_of(op.kind), name_of(op.tier),
+                     op.page.value(), op.slot.value(), op.host_slot.value(), op.open_slot.value(),
+                     op.cold_slot.value() < 0 ? "" : fmt::format(", cold slot {}", op.cold_slot.value()));
 }
 
 }  // namespace
 
-PageTable::PageTable(int64_t num_slots, int64_t num_host_slots, int64_t num_open_slots)
-    : device_(num_slots), host_(num_host_slots), open_(num_open_slots) {
+PageTable::PageTable(int64_t num_slots, int64_t num_host_slots, int64_t num_open_slots, int64_t num_cold_slots)
+    : device_(num_slots), host_(num_host_slots + num_cold_slots), open_(num_open_slots), first_cold_(num_host_slots) {
   LS_CHECK(num_slots > 0, "a page table of {} slots", num_slots);
 }
 
@@ -78,7 +79,7 @@ void PageTable::apply(const PageOp& op) {
     case PageOpKind::kDemote: LS_CHECK(entry != nullptr, "the page is not there"); return demote(op, *entry);
     case PageOpKind::kPromote: return promote(op, entry);
     case PageOpKind::kInvalidate: return invalidate(op);
-    case PageOpKind::kTranscode: break;
+    case PageOpKind::kTranscode: LS_CHECK(entry != nullptr, "the page is not there"); return transcode(op, *entry);
   }
   LS_THROW(Error, "no op of this cache");
 }
@@ -87,6 +88,7 @@ void PageTable::demote(const PageOp& op, Entry& entry) {
   LS_CHECK(entry.sealed, "the page is not sealed");
   if (op.tier == Tier::kDisk) {
     LS_CHECK(entry.host_slot == op.host_slot, "the page is in host slot {}", entry.host_slot.value());
+    LS_CHECK(op.host_slot.value() < first_cold_, "a page of the cold format is to be stored");
     return;
   }
   LS_CHECK(op.tier == Tier::kHost, "a page is demoted to the host or the disk");
@@ -99,6 +101,7 @@ void PageTable::demote(const PageOp& op, Entry& entry) {
 void PageTable::promote(const PageOp& op, Entry* entry) {
   if (op.tier == Tier::kHost) {  // pages of the disk store may be unknown: their ids are new
     LS_CHECK(entry == nullptr || entry->host_slot.value() < 0, "the page is in a host slot already");
+    LS_CHECK(op.host_slot.value() < first_cold_, "what the disk store has does not go into a cold slot");
     fill(host_, op.host_slot, op.page);
     Entry& here = entries_[op.page];
     here.host_slot = op.host_slot;
@@ -110,6 +113,17 @@ void PageTable::promote(const PageOp& op, Entry* entry) {
   LS_CHECK(entry->slot.value() < 0, "the page is in slot {} already", entry->slot.value());
   fill(device_, op.slot, op.page);
   entry->slot = op.slot;
+}
+
+void PageTable::transcode(const PageOp& op, Entry& entry) {
+  LS_CHECK(entry.sealed, "the page is not sealed");
+  LS_CHECK(entry.host_slot == op.host_slot && op.host_slot.value() >= 0, "the page is in host slot {}",
+           entry.host_slot.value());
+  LS_CHECK(op.host_slot.value() < first_cold_ && op.cold_slot.value() >= first_cold_,
+           "cold slots are those from {} on: a page goes there from one before", first_cold_);
+  fill(host_, op.cold_slot, op.page);
+  free(host_, op.host_slot);
+  entry.host_slot = op.cold_slot;
 }
 
 void PageTable::leave(const PageOp& op, Entry& entry) {

@@ -18,7 +18,9 @@ namespace lockstep {
 
 class PageTable {
  public:
-  explicit PageTable(int64_t num_slots, int64_t num_host_slots = 0, int64_t num_open_slots = 0);
+  /// `num_cold_slots`: of the host, numbered behind the num_host_slots others.
+  explicit PageTable(int64_t num_slots, int64_t num_host_slots = 0, int64_t num_open_slots = 0,
+                     int64_t num_cold_slots = 0);
 
   /// Checks number and digest_before, then applies the ops in order. Throws Error (with plan number, op, both digests,
   /// the last ops that were published and the last that were applied here) if the plan does not follow: wrong number,
@@ -54,6 +56,7 @@ class PageTable {
   void apply(const PageOp& op);
   void demote(const PageOp& op, Entry& entry);
   void promote(const PageOp& op, Entry* entry);
+  void transcode(const PageOp& op, Entry& entry);
   void invalidate(const PageOp& op);
   void leave(const PageOp& op, Entry& entry);
   static void fill(Slots& slots, SlotId slot, PageId page);
@@ -73,6 +76,7 @@ class PageTable {
 
   std::unordered_map<PageId, Entry> entries_;
   Slots device_, host_, open_;
+  int64_t first_cold_;  // of the host's slots
   uint64_t next_number_ = 0;
   Hash128 digest_;
   Log published_, applied_;

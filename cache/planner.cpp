@@ -34,6 +34,14 @@ const PlannerConfig& validated(const PlannerConfig& config) {
   require_at_least("host_slots", tiers.host_slots, 0);
   LS_REQUIRE(ConfigError, tiers.host_slots <= kMostSlots, "planner: host_slots is {}; at most {} are possible",
              tiers.host_slots, kMostSlots);
+  require_at_least("cold_slots", tiers.cold_slots, 0);
+  LS_REQUIRE(ConfigError, tiers.cold_slots <= kMostSlots - tiers.host_slots,
+             "planner: cold_slots is {}; at most {} are possible beside {} host slots", tiers.cold_slots,
+             kMostSlots - tiers.host_slots, tiers.host_slots);
+  LS_REQUIRE(ConfigError, tiers.cold_slots == 0 || (config.policy == "compressed" && tiers.host_slots > 0),
+             "planner: cold slots need the policy compressed and host slots of the canonical format, where first pages "
+             "and pages of the disk come by; there are {} under {}",
+             tiers.host_slots, config.policy);
   require_at_least("disk_pages", tiers.disk_pages, 0);
   require_at_least("disk_pages_per_segment", tiers.disk_pages_per_segment, 1);
   LS_REQUIRE(ConfigError, tiers.host_slots > 0 || (tiers.disk_pages == 0 && tiers.stored.empty()),
@@ -45,13 +53,20 @@ const PlannerConfig& validated(const PlannerConfig& config) {
   return config;
 }
 
+// Pages at the beginning of a sequence that keep the format they have.
+int64_t num_exact_first(const PlannerConfig& config) {
+  if (config.tiers.cold_slots == 0 || config.tiers.cold_takes_first) return 0;
+  return config.splits_first_page ? 2 : 1;
+}
+
 }  // namespace
 
 Planner::Impl::Impl(const PlannerConfig& checked_config)
     : config(checked_config),
       paging{config.page_tokens, config.splits_first_page},
       policy(make_eviction_policy(config.policy, config.knows_future)),
-      pool(config.num_slots, config.tiers.host_slots, config.open_slots),
+      tree(*policy, readers, num_exact_first(config)),
+      pool(config.num_slots, config.tiers.host_slots, config.open_slots, config.tiers.cold_slots),
       disk(config.tiers.disk_pages, config.tiers.disk_pages_per_segment, config.tiers.stored) {
   update_gauges();
 }
@@ -72,7 +87,8 @@ void Planner::Impl::update_gauges() {
   stats.unreferenced_pages = tree.num_unreferenced();
   stats.evictions[static_cast<size_t>(Tier::kDevice)] = stats.evicted_pages;
   stats.stored_now = disk.num_orphans() + tree.num_stored();
-  stats.used_host_slots = pool.host().num_used();
+  stats.used_cold_slots = pool.cold().num_used();
+  stats.used_host_slots = pool.host().num_used() + stats.used_cold_slots;
   stats.in_place_pages = tree.num_in_place();
   stats.peak_in_place_pages = std::max(stats.peak_in_place_pages, stats.in_place_pages);
   stats.peak_used_slots = std::max(stats.peak_used_slots, stats.used_slots);

@@ -43,8 +43,10 @@ enum class ScheduleOrder : uint8_t {
 
 /// Pools below the device and what is in the disk store, the same on every rank.
 struct TierConfig {
-  int64_t host_slots = 0;  // 0 = no host tier, and no disk tier either
-  int64_t disk_pages = 0;  // pages that the store takes beside those it has; 0 = it takes none
+  int64_t host_slots = 0;         // of the canonical format; 0 = no host tier, and no disk tier either
+  int64_t cold_slots = 0;         // of the host, for pages in the cold format, numbered behind the host_slots others
+  bool cold_takes_first = false;  // cold slots may hold first pages of sequences: they have 8 bits
+  int64_t disk_pages = 0;         // pages that the store takes beside those it has; 0 = it takes none
   int64_t disk_pages_per_segment =
       1;                           // pages that are given up together: the n-th that is written is in segment n / this
   std::vector<Hash128> stored;     // keys of pages that every rank can read from the store
@@ -138,8 +140,11 @@ struct PlannerStats {
   int64_t used_slots = 0;             // now, cached pages that nobody references included
   int64_t unreferenced_pages = 0;     // now, of those: cached, ready to be shared or evicted
   int64_t peak_used_slots = 0;
-  int64_t used_host_slots = 0;  // now
-  int64_t stored_now = 0;       // pages in the disk store, found or written
+  int64_t used_host_slots = 0;  // now, cold ones included
+  int64_t used_cold_slots = 0;
+  int64_t transcoded_pages = 0;     // that got the cold format, on their way to the host or there
+  int64_t promoted_cold_pages = 0;  // that came back from it
+  int64_t stored_now = 0;           // pages in the disk store, found or written
   int64_t steps = 0;
 };
 

@@ -12,9 +12,9 @@ namespace {
 
 // Layout: header (magic, version, total bytes, number, digest, last), ops, rows, CRC32C of all bytes before it.
 constexpr uint32_t kMagic = 0x4e4c5053;  // "SPLN"
-constexpr uint32_t kVersion = 5;
+constexpr uint32_t kVersion = 6;
 constexpr uint8_t kWantsLogits = 1, kNeedsFullLogits = 2;
-constexpr size_t kOpBytes = 1 + 8 + 4 + 1 + 4 + 4 + 16;
+constexpr size_t kOpBytes = 1 + 8 + 4 + 1 + 4 + 4 + 4 + 16;
 constexpr size_t kRowBytes = 8 + 8 + 1 + 4 + 8 + 8 + 8 + 4 + 4;  // without its tokens and pages
 constexpr size_t kHeaderBytes = 4 + 4 + 8 + 8 + 16 + 1 + 1;
 constexpr size_t kChecksumBytes = 4;
@@ -100,6 +100,7 @@ std::array<std::byte, kOpBytes> bytes_of(const PageOp& op) {
   put(op.tier);
   put(op.host_slot);
   put(op.open_slot);
+  put(op.cold_slot);
   put(op.key.low);
   put(op.key.high);
   return bytes;
@@ -123,6 +124,7 @@ PageOp read_op(Reader& reader) {
   op.tier = static_cast<Tier>(tier);
   op.host_slot = reader.get<SlotId>();
   op.open_slot = reader.get<SlotId>();
+  op.cold_slot = reader.get<SlotId>();
   op.key.low = reader.get<uint64_t>();
   op.key.high = reader.get<uint64_t>();
   return op;
@@ -173,6 +175,7 @@ std::optional<TransferChannel> channel_of(const PageOp& op) {
   if (op.kind == PageOpKind::kPromote) {
     return op.tier == Tier::kHost ? TransferChannel::kFromDisk : TransferChannel::kToDevice;
   }
+  if (op.kind == PageOpKind::kTranscode) return TransferChannel::kToHost;
   return std::nullopt;
 }
 

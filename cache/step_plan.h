@@ -26,20 +26,22 @@ enum class PageOpKind : uint8_t {
                     // host_slot: rows of this plan and later ones read the page there; the plan `confirms`
   kDemote = 3,      // copy down. tier kHost: slot → host_slot; tier kDisk: host_slot → the disk store, under `key`
   kPromote = 4,     // copy up. tier kHost: the disk store's `key` → host_slot; tier kDevice: host_slot → slot
-  kTranscode = 5,   // change of format (reserved: formats)
+  kTranscode = 5,   // host_slot → cold_slot: the page's copy on the host gets the cold format and leaves host_slot
   kInvalidate = 6,  // content is void: the page leaves every tier, its slots are free for later ops
 };
 
 /// A change of one page. Demotions and promotions only copy: the copy they read stays until an EVICT. They run beside
 /// the computation; whoever carries them out keeps every slot's reads and writes in the order of the plans.
+/// A copy into or out of a cold slot (cache/transfer/host_pool.h) changes the format on its way.
 struct PageOp {
   PageOpKind kind = PageOpKind::kAllocate;
   PageId page;
   SlotId slot{-1};            // of the device; -1 where none takes part
   Tier tier = Tier::kDevice;  // kEvict: the tier it leaves; kDemote, kPromote: the tier it is copied to
-  SlotId host_slot{-1};       // of the host pool; -1 where none takes part
+  SlotId host_slot{-1};       // of the host pool, its cold part included; -1 where none takes part
   Hash128 key{};              // of the page's content; kDemote to and kPromote from the disk only
   SlotId open_slot{-1};       // of the pool of open pages; kAllocate only, -1 where none is needed
+  SlotId cold_slot{-1};       // of the host pool's cold part; kTranscode only
   bool operator==(const PageOp&) const = default;
 };
 
@@ -53,7 +55,7 @@ inline bool is_offload(const PageOp& op) {
 enum class TransferChannel : uint8_t { kToHost = 0, kToDevice = 1, kToDisk = 2, kFromDisk = 3 };
 inline constexpr size_t kNumTransferChannels = 4;
 
-/// The channel of an op; nothing for ops that copy nothing.
+/// The channel of an op; nothing for ops that copy nothing. A kTranscode is on the way of copies to the host.
 std::optional<TransferChannel> channel_of(const PageOp& op);
 
 /// Stands for a token that was not known when the plan was made.

@@ -39,8 +39,10 @@ RecordShape record_shape(const KvLayout& layout) {
 }  // namespace
 
 CacheTiers::CacheTiers(const TierSizes& sizes, const KvLayout& layout, HeadRange heads, const Hash128& content,
-                       int32_t node_size, Device device)
-    : sizes_(sizes), host_(std::make_unique<HostPool>(layout, sizes.host_slots, device)) {
+                       int32_t node_size, Device device, const KvLayout& cold)
+    : sizes_(sizes),
+      host_(sizes.cold_slots > 0 ? std::make_unique<HostPool>(layout, sizes.host_slots, cold, sizes.cold_slots, device)
+                                 : std::make_unique<HostPool>(layout, sizes.host_slots, device)) {
   if (sizes.disk_dir.empty()) return;
   store_ = std::make_unique<DiskStore>(DiskStoreOptions{.directory = sizes.disk_dir,
                                                         .capacity_bytes = sizes.disk_bytes,
@@ -67,6 +69,8 @@ CacheTiers::~CacheTiers() {
 TierConfig CacheTiers::agree(Communicator& group) const {
   TierConfig config;
   config.host_slots = host_->num_slots();
+  config.cold_slots = host_->num_cold_slots();
+  config.cold_takes_first = !host_->cold_layout().splits_first_page();
   const std::vector<Hash128> mine = store_ ? store_->pages() : std::vector<Hash128>();
   config.disk_pages = group.all_reduce_min(store_ ? store_->capacity_pages() : 0);
   config.disk_pages_per_segment = group.all_reduce_min(store_ ? std::max<int64_t>(store_->pages_per_segment(), 1) : 1);

@@ -20,9 +20,13 @@ namespace lockstep {
 
 /// Equal on every rank of a group, but for faults.
 struct TierSizes {
-  int64_t host_slots = 0;           // 0 = the device is the only tier
-  bool are_slots_by_bytes = false;  // cut from a number of bytes: of wider pages there are fewer
-  std::string disk_dir;             // "" = no disk
+  int64_t host_slots = 0;                  // 0 = the device is the only tier
+  bool are_slots_by_bytes = false;         // cut from a number of bytes: of wider pages there are fewer
+  KvFormat cold_format = KvFormat::kFull;  // kFull: pages of the host keep their format
+  double compression_ratio = 0.0;          // see fit_cold_slots()
+  int64_t host_bytes = 0;                  // with a cold format: of slots of both kinds
+  int64_t cold_slots = 0;
+  std::string disk_dir;  // "" = no disk
   int64_t disk_bytes = 0;
   std::string disk_io = "auto";
   int32_t disk_packing_level = 0;  // of zstd; 0 = pages lie on the disk as they are
@@ -33,13 +37,22 @@ struct TierSizes {
   std::vector<FaultRule> faults = {};
 };
 
+/// The layout of pages in the cold format. `wide_keys`: layers whose keys keep 8 bits in kKv4.
+KvLayout cold_layout_of(const KvLayout& layout, KvFormat cold, const LayerSet& wide_keys);
+
+/// Cuts sizes.host_bytes into slots of the canonical and of the cold format, so that pages have compression_ratio of
+/// the bytes of full precision on average. 0: as few of the canonical one as first pages of sequences will take. Throws
+/// ConfigError for a ratio below what the cold format takes, and bytes that hold too few pages.
+void fit_cold_slots(TierSizes& sizes, const KvLayout& layout, const KvLayout& cold);
+
 class CacheTiers {
  public:
   /// `content`: whatever decides the bits of a page. `heads`: KV heads of the model that this rank has. `node_size`:
   /// ranks of the job on this node, which write into the same directory. Ranks: local.
   /// Throws: OutOfMemory, ConfigError, IoError.
+  /// `cold`: the layout of sizes.cold_slots.
   CacheTiers(const TierSizes& sizes, const KvLayout& layout, HeadRange heads, const Hash128& content, int32_t node_size,
-             Device device);
+             Device device, const KvLayout& cold = {});
   ~CacheTiers();
   CacheTiers(const CacheTiers&) = delete;
   CacheTiers& operator=(const CacheTiers&) = delete;

@@ -105,7 +105,8 @@ struct PageCosts {
 struct EngineTimes {
   int64_t steps = 0;
   double prefill = 0.0, decode = 0.0, mixed = 0.0;  // steps with prompt tokens only, single tokens only, both
-  double disk = 0.0;                                // steps in which every sequence waited for the disk
+  double disk = 0.0;                                // steps in which every sequence waited for the disk; in class D1
+                                                    // also what plans waited for it
   // The same time by what the host did: planned and took in tokens; told the other ranks; computed the forward pass and
   // the sampling, or on CUDA enqueued them; waited for the tokens (on the CPU: sampled what the host samples).
   double plan = 0.0, publish = 0.0, forward = 0.0, sampling = 0.0, wait = 0.0;
@@ -164,6 +165,12 @@ class Engine {
   const EngineConfig& config() const { return config_; }
   /// Of this rank's pages.
   const KvLayout& kv_layout() const { return layout_; }
+  /// Of pages of the host in the cold format, if there are any.
+  const KvLayout& cold_layout() const { return cold_layout_; }
+  /// Of all page ops so far; the same on every rank.
+  Hash128 cache_digest() const { return table_->digest(); }
+  /// Of this rank's device for keys and values: slots, pages that are written, summaries, copies of hot pages.
+  int64_t kv_bytes() const { return pool_->bytes() + (hot_ ? hot_->bytes() : 0); }
   /// In dB, what calibrate() found by layer; empty without it.
   std::span<const double> key_signal_to_noise() const { return key_signal_to_noise_; }
   /// Stands for whatever decides the bits of a page, but its tokens.
@@ -179,6 +186,8 @@ class Engine {
   const PageCosts& page_costs() const { return costs_; }
   /// Of this rank's layers and KV heads; all 0 where attention is not sparse. Waits for the device.
   SelectionTotals selection_totals() const { return selector_ ? selector_->totals() : SelectionTotals{}; }
+  /// Of this rank; all 0 but on GPUs that read pages on the host. Waits for the device.
+  HotTotals hot_totals() const { return hot_ ? hot_->totals() : HotTotals{}; }
   /// Tiers that are there and not used, since computing is faster.
   bool is_bypassed(Tier tier) const { return bypassed_[static_cast<size_t>(tier)]; }
   /// Leader. What the planner was told of the tiers.
@@ -213,6 +222,11 @@ class Engine {
   void confirm(const StepPlan& plan);
   void report_transfers();
   bool tell_transfers();
+  void await_disk();
+  void note_disk(const std::array<uint64_t, kNumTransferChannels>& done) {
+    disk_done_ = {done[static_cast<size_t>(TransferChannel::kToDisk)],
+                  done[static_cast<size_t>(TransferChannel::kFromDisk)]};
+  }
   void end_with(const StepPlan& last);
   void persist();
   void check(const SamplingParams& sampling) const;
@@ -232,7 +246,7 @@ class Engine {
   PlanChannel channel_;
   std::optional<PageTable> table_;
   Decoder decoder_;
-  KvLayout layout_;
+  KvLayout layout_, cold_layout_;
   std::vector<double> key_signal_to_noise_;
   std::optional<DevicePool> pool_;
   std::optional<PageSelector> selector_;
@@ -242,6 +256,7 @@ class Engine {
   std::optional<HotBuffer> hot_;    // copies of what they read there
   const DiskStore* store_ = nullptr;
   std::array<uint64_t, kNumTransferChannels> transfers_begun_{};
+  std::array<uint64_t, 2> disk_done_{};  // transfers to and from the disk: of all ranks on the leader, else of this one
   bool must_diverge_ = false;
   PageCosts costs_;
   std::array<bool, kNumTiers> bypassed_{};

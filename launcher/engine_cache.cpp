@@ -44,11 +44,18 @@ BatchLimits EngineConfig::batch_limits() const {
 void Engine::make_cache(const LayerSet& wide_keys) {
   layout_ = decoder_.kv_layout(config_.page_tokens);
   layout_.format = config_.format;
-  layout_.wide_keys = wide_keys;
+  if (config_.format == KvFormat::kKv4) layout_.wide_keys = wide_keys;
   layout_.has_summaries = config_.sparse && !layout_.is_coded();
+  cold_layout_ = cold_layout_of(layout_, config_.tiers.cold_format, wide_keys);
   cache_key_ = layout_.is_coded() ? hash128(std::as_bytes(std::span(wide_keys.words())),
                                             hash128(fmt::format("format {}", name_of(config_.format)), model_key_))
                                   : model_key_;
+  if (config_.tiers.cold_format != KvFormat::kFull) {
+    // What was computed on pages that had been cold is nobody else's.
+    const std::string how =
+        fmt::format("cold {} {}", name_of(config_.tiers.cold_format), config_.tiers.compression_ratio);
+    cache_key_ = hash128(std::as_bytes(std::span(cold_layout_.wide_keys.words())), hash128(how, cache_key_));
+  }
   table_.emplace(config_.num_slots, 0, config_.num_open_slots());
   pool_.reset();
   pool_.emplace(layout_, config_.num_slots, context_.device, config_.num_open_slots(),
@@ -83,12 +90,18 @@ void Engine::make_planner() {
 }
 
 void Engine::calibrate() {
-  if (config_.format != KvFormat::kKv4) return;
+  if (config_.format != KvFormat::kKv4 && config_.tiers.cold_format != KvFormat::kKv4) return;
   LS_CHECK(table_->next_plan_number() == 0 && !mover_, "the cache is calibrated after its first use");
   key_signal_to_noise_ =
       lockstep::key_signal_to_noise(context_, decoder_, group_, model_, config_.page_tokens, config_.max_step_tokens);
   const LayerSet wide = layers_of_wide_keys(key_signal_to_noise_);
   if (wide.size() == 0) return;
+  if (config_.format != KvFormat::kKv4) {  // only cold pages
+    const int64_t before = config_.tiers.cold_slots;
+    if (before > 0 && config_.tiers.host_bytes > 0)
+      fit_cold_slots(config_.tiers, layout_, cold_layout_of(layout_, KvFormat::kKv4, wide));
+    return make_cache(wide);
+  }
   KvLayout wider = layout_;
   wider.wide_keys = wide;
   const auto refit = [&](int64_t slots, int64_t beside) {

@@ -40,13 +40,13 @@ void Engine::use_tiers(CacheTiers& tiers) {
     tier_config_.disk_pages = 0;
     tier_config_.stored.clear();
   }
-  if (is_without_host) tier_config_.host_slots = 0;
-  if (costs_.from_disk > 0) {
+  if (is_without_host) tier_config_.host_slots = tier_config_.cold_slots = 0;
+  if (costs_.from_disk > 0 && tier_config_.cold_slots == 0) {  // else plans would depend on what was measured
     // What the disk brings in the time of a full step.
     const int64_t step = costs_.compute * config_.max_step_tokens / config_.page_tokens;
     tier_config_.fetch_ahead_pages = std::clamp<int64_t>(step / costs_.from_disk, 4, tier_config_.host_slots / 2 + 1);
   }
-  table_.emplace(config_.num_slots, tier_config_.host_slots, config_.num_open_slots());
+  table_.emplace(config_.num_slots, tier_config_.host_slots, config_.num_open_slots(), tier_config_.cold_slots);
   reports_.emplace(group_);
   if (!is_without_host) {
     mover_ = std::make_unique<PageMover>(context_, *pool_, &tiers.host(), is_without_disk ? nullptr : tiers.file(),
@@ -169,12 +169,26 @@ void Engine::confirm(const StepPlan& plan) {
   failed_pages_.clear();
   if (!mover_) return;
   if (plan.confirms) failed_pages_ = agree_on_failed_pages(group_, mover_->confirm(plan));
+  if (tier_config_.cold_slots > 0 && !planner_) return await_disk();
   if (plan.rows.empty()) mover_->wait_for_progress(kLook);
   if (!planner_) tell_transfers();
 }
 
 void Engine::report_transfers() {
-  if (mover_) tell_transfers();
+  if (!mover_) return;
+  tier_config_.cold_slots > 0 ? await_disk() : static_cast<void>(tell_transfers());
+}
+
+// Where results depend on the plans, plans must not depend on how fast the disk is: all that was begun is done before
+// the next one, on every rank. The others come here behind the step, the leader before it plans.
+void Engine::await_disk() {
+  const auto start = Clock::now();
+  const auto is_through = [this] {
+    return disk_done_[0] == transfers_begun_[static_cast<size_t>(TransferChannel::kToDisk)] &&
+           disk_done_[1] == transfers_begun_[static_cast<size_t>(TransferChannel::kFromDisk)];
+  };
+  for (tell_transfers(); !is_through(); tell_transfers()) mover_->wait_for_progress(kLook);
+  if (planner_) times_.disk += static_cast<double>(nanoseconds_since(start)) * 1e-9;
 }
 
 void Engine::persist() {
@@ -201,10 +215,12 @@ bool Engine::tell_transfers() {
   const TransferReport report = mover_->take_report();
   if (!planner_) {
     reports_->post(report);
+    note_disk(report.done_through);
     return report.done_through == transfers_begun_;
   }
   const TransferStatus status = reports_->collect(report);
   planner_->report(status);
+  note_disk(status.done);
   return status.done == transfers_begun_;
 }
 

@@ -1,6 +1,7 @@
 #include "launcher/session.h"
 
 #include "cache/cache_stats.h"
+#include "core/error.h"
 #include "core/log.h"
 #include "dist/comm/transport.h"
 #include "dist/model/key_calibration.h"
@@ -38,6 +39,11 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
   const auto tp = static_cast<int32_t>(settings.runtime.tp == 0 ? mpi.world_size() : settings.runtime.tp);
   run_phase(world, kExitUsage, [&] {
     topology_.emplace(mpi.world_size(), tp, mpi.world_rank());
+    LS_REQUIRE(
+        ConfigError, !settings.cache.has_cold() || topology_->dp() == 1,
+        "cache.cold_format = {} and {} replicas (tp = {} of {} ranks): which rows a replica gets depends on time, "
+        "and with it which pages change: one replica is possible",
+        settings.cache.cold_format, topology_->dp(), tp, mpi.world_size());
     parse_faults(settings.transfer.inject);
   });
   runtime_ = std::make_unique<Runtime>(settings.runtime, world, mpi.node_rank(), mpi.node_size());
@@ -97,23 +103,25 @@ void Session::calibrate() {
   sizing_.engine = config;
   sizing_.slot_bytes = layout.page_bytes() + (config.sparse ? summary_slot_bytes(layout) : 0);
   sizing_.memory.kv_cache = config.num_slots * sizing_.slot_bytes + open_bytes;
-  sizing_.memory.host_cache = config.tiers.host_slots * HostPool::slot_bytes_of(layout);
+  sizing_.memory.host_cache =
+      config.tiers.host_bytes > 0 ? config.tiers.host_bytes : config.tiers.host_slots * HostPool::slot_bytes_of(layout);
   if (!is_root() || engine_->key_signal_to_noise().empty()) return;
+  const LayerSet& wide_keys = layout.format == KvFormat::kKv4 ? layout.wide_keys : engine_->cold_layout().wide_keys;
   std::string layers;
   for (int64_t layer = 0; layer < layout.num_layers; ++layer) {
     const double decibels = engine_->key_signal_to_noise()[static_cast<size_t>(layer)];
-    layers += fmt::format("{}{:.1f}{}", layer == 0 ? "" : " ", decibels, layout.wide_keys.contains(layer) ? "*" : "");
+    layers += fmt::format("{}{:.1f}{}", layer == 0 ? "" : " ", decibels, wide_keys.contains(layer) ? "*" : "");
   }
   log_info(
       "keys in 4 bits, signal to noise by layer in dB: {}; {} of {} layers keep keys of 8 bits (*: under {:.0f} dB)",
-      layers, layout.wide_keys.size(), layout.num_layers, kLeastKeyDecibels);
+      layers, wide_keys.size(), layout.num_layers, kLeastKeyDecibels);
 }
 
 void Session::open_tiers(int32_t node_size) {
   const ModelShard shard = shard_of(checkpoint_->config(), topology_->tp(), topology_->tp_rank());
   const HeadRange heads{static_cast<int32_t>(shard.kv_heads.begin), static_cast<int32_t>(shard.kv_heads.size())};
   tiers_ = std::make_unique<CacheTiers>(sizing_.engine.tiers, engine_->kv_layout(), heads, engine_->page_content(),
-                                        node_size, runtime_->context().device);
+                                        node_size, runtime_->context().device, engine_->cold_layout());
 }
 
 void Session::describe_tiers() const {
@@ -125,6 +133,12 @@ void Session::describe_tiers() const {
            tokens_in(sizing_.engine, tiers.host_slots), tokens_in(sizing_.engine, tiers.disk_pages),
            tokens_in(sizing_.engine, static_cast<int64_t>(tiers.stored.size())),
            tiers_->store() ? tiers_->store()->io() : "none");
+  if (tiers.cold_slots > 0) {
+    const KvLayout& cold = engine_->cold_layout();
+    log_info("{} of the host's pages keep {}, {} have {} ({} of {} bytes a rank)", tiers.host_slots,
+             name_of(engine_->kv_layout().format), tiers.cold_slots, name_of(cold.format), cold.page_bytes(),
+             engine_->kv_layout().page_bytes());
+  }
   log_info("a page of {} tokens: {:.0f} us to compute, {:.0f} us from the host, {:.0f} us from the disk", page_tokens,
            static_cast<double>(costs.compute) / kMicrosecond, static_cast<double>(costs.from_host) / kMicrosecond,
            static_cast<double>(costs.from_disk) / kMicrosecond);

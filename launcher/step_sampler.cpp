@@ -69,7 +69,9 @@ ConstTensorView StepSampler::tokens() const { return tokens_.view(DType::kI32, {
 
 bool StepSampler::needs_host(const PlanRow& row) const {
   if (!row.needs_full_logits) return false;
-  const SamplingState& state = states_->at(row.sequence);
+  const auto found = states_->find(row.sequence);
+  if (found == states_->end()) return false;  // it ended while this plan was made: nobody wants the token
+  const SamplingState& state = found->second;
   return context_.device.kind == DeviceKind::kCpu || !state.forced.empty() || !can_sample_on_device(state.params);
 }
 

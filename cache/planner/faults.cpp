@@ -124,7 +124,12 @@ void Planner::Impl::switch_off(Tier tier) {
     }
     return;
   }
-  while (PrefixTree::Node* node = tree.host_victim()) {
+  const auto next = [this] {
+    PrefixTree::Node* node = tree.host_victim();
+    if (node == nullptr) node = tree.first_victim();
+    return node != nullptr ? node : tree.cold_victim();
+  };
+  while (PrefixTree::Node* node = next()) {
     drop_host_copy(*node);
     if (!node->is_present()) drop(*node);
   }

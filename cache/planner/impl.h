@@ -98,6 +98,19 @@ struct Planner::Impl {
   /// Pages of the row that lie on the host alone.
   int64_t count_in_place(const SequenceState& sequence) const;
 
+  // cold.cpp
+  bool has_cold() const { return config.tiers.cold_slots > 0; }
+  /// As demote(), where a page may shrink rather than leave.
+  bool demote_or_shrink(PrefixTree::Node& node);
+  /// A host slot of the canonical format becomes free: for a page of which it is worth it, or whatever it costs
+  /// (is_due).
+  bool free_exact_slot(const PrefixTree::Node& node, bool is_due);
+  /// The page gives up its slot of the canonical format: for a cold one, if it is worth one.
+  bool leave_exact_slot(PrefixTree::Node& node, const PrefixTree::Node& kept, bool is_due);
+  /// A cold slot becomes free for a page.
+  bool free_cold_slot(const PrefixTree::Node& node, const PrefixTree::Node& kept);
+  void shrink(PrefixTree::Node& node);
+
   // faults.cpp
   void report(const TransferStatus& status);
   void fail_host_copy(uint64_t number);
@@ -165,7 +178,7 @@ struct Planner::Impl {
   Paging paging;
   std::unique_ptr<EvictionPolicy> policy;
   PlannedReaders readers;
-  PrefixTree tree{*policy, readers};
+  PrefixTree tree;
   PagePool pool;
   DiskBook disk;
   std::map<uint64_t, Hash128> copies, fetches, writes;  // by transfer: pages on their way to host, from and to disk

@@ -15,10 +15,13 @@ void Planner::Impl::check_invariants() const {
              node->page.slot.value());
     LS_CHECK(!node->is_on_host() || host_slots.insert(node->host_slot).second, "host slot {} holds two pages",
              node->host_slot.value());
+    LS_CHECK(!node->is_on_host() || node->is_cold == pool.is_cold(node->host_slot), "page {} in host slot {} is cold",
+             node->page.page.value(), node->host_slot.value());
     LS_CHECK(!disk.has_orphan(node->key), "page {} is cached and an orphan of the disk", node->page.page.value());
   }
-  LS_CHECK(static_cast<int64_t>(host_slots.size()) == pool.host().num_used(), "{} host slots are used, counted {}",
-           host_slots.size(), pool.host().num_used());
+  LS_CHECK(static_cast<int64_t>(host_slots.size()) == pool.host().num_used() + pool.cold().num_used(),
+           "{} host slots are used, counted {} and {} cold ones", host_slots.size(), pool.host().num_used(),
+           pool.cold().num_used());
   for (size_t i = 0; i < running.size(); ++i) {
     const SequenceState& sequence = *running[i];
     const int64_t id = sequence.id.value();

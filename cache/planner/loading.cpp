@@ -78,16 +78,19 @@ bool Planner::Impl::promote(Step& step, SequenceState& sequence, PrefixTree::Nod
   promoted.push_back(&node);
   step.plan.confirms = true;
   ++stats.promoted_pages;
+  if (node.is_cold) ++stats.promoted_cold_pages;
   return true;
 }
 
 bool Planner::Impl::fetch(PrefixTree::Node& node, bool is_due) {
   if (node.fetch != 0 || node.disk == DiskCopy::kWriting) return true;  // on its way, in one direction or the other
-  if (pool.host().num_free() == 0) {
-    PrefixTree::Node* victim = tree.host_victim(&node);
+  if (pool.host().num_free() == 0 && has_cold()) {
+    if (!free_exact_slot(node, is_due)) return false;
+  } else if (pool.host().num_free() == 0) {
+    PrefixTree::Node* victim = tree.host_victim({&node});
     // What else is on the host may lie before pages on the device that nobody reads.
     while (victim == nullptr && pool.host().num_free() == 0 && is_due && config.offload && free_device_slot()) {
-      victim = tree.host_victim(&node);
+      victim = tree.host_victim({&node});
     }
     if (pool.host().num_free() == 0) {
       if (victim == nullptr) return false;

@@ -40,8 +40,38 @@ void PagePool::offload(const PlacedPage& page, SlotId host_slot) {
 std::optional<PagePool::Copy> PagePool::demote(const PlacedPage& page) {
   const std::optional<SlotId> host_slot = host_.take();
   if (!host_slot) return std::nullopt;
-  ops_.push_back({PageOpKind::kDemote, page.page, page.slot, Tier::kHost, *host_slot});
-  return Copy{*host_slot, next_transfer(TransferChannel::kToHost)};
+  return demote_to(page, *host_slot);
+}
+
+std::optional<PagePool::Copy> PagePool::demote_cold(const PlacedPage& page) {
+  const std::optional<SlotId> slot = take_cold();
+  if (!slot) return std::nullopt;
+  return demote_to(page, *slot);
+}
+
+PagePool::Copy PagePool::demote_to(const PlacedPage& page, SlotId host_slot) {
+  ops_.push_back({PageOpKind::kDemote, page.page, page.slot, Tier::kHost, host_slot});
+  return Copy{host_slot, next_transfer(TransferChannel::kToHost)};
+}
+
+std::optional<PagePool::Copy> PagePool::transcode(PageId page, SlotId host_slot) {
+  const std::optional<SlotId> slot = take_cold();
+  if (!slot) return std::nullopt;
+  host_.give_back_busy(host_slot);
+  ops_.push_back({PageOpKind::kTranscode, page, SlotId(-1), Tier::kHost, host_slot, {}, SlotId(-1), *slot});
+  return Copy{*slot, next_transfer(TransferChannel::kToHost)};
+}
+
+std::optional<SlotId> PagePool::take_cold() {
+  const std::optional<SlotId> slot = cold_.take();
+  if (!slot) return std::nullopt;
+  return SlotId(static_cast<int32_t>(host_.num_slots() + slot->value()));
+}
+
+void PagePool::give_back_host(SlotId slot, bool is_read) {
+  SlotList& list = is_cold(slot) ? cold_ : host_;
+  const SlotId own = is_cold(slot) ? SlotId(static_cast<int32_t>(slot.value() - host_.num_slots())) : slot;
+  is_read ? list.give_back_busy(own) : list.give_back(own);
 }
 
 std::optional<PagePool::Copy> PagePool::promote(PageId page, SlotId host_slot) {
@@ -64,7 +94,7 @@ std::optional<PagePool::Copy> PagePool::fetch(PageId page, const Hash128& key) {
 }
 
 void PagePool::evict_host(PageId page, SlotId host_slot, bool is_read) {
-  is_read ? host_.give_back_busy(host_slot) : host_.give_back(host_slot);
+  give_back_host(host_slot, is_read);
   ops_.push_back({PageOpKind::kEvict, page, SlotId(-1), Tier::kHost, host_slot});
 }
 
@@ -74,7 +104,7 @@ void PagePool::evict_disk(PageId page, const Hash128& key) {
 
 void PagePool::invalidate(const PlacedPage& page, SlotId host_slot, const Hash128& key) {
   if (page.slot.value() >= 0) device_.give_back_busy(page.slot);
-  if (host_slot.value() >= 0) host_.give_back_busy(host_slot);
+  if (host_slot.value() >= 0) give_back_host(host_slot, /*is_read=*/true);
   ops_.push_back({PageOpKind::kInvalidate, page.page, page.slot, Tier::kDevice, host_slot, key});
 }
 

@@ -1,6 +1,7 @@
 // The leader's books of slots on device and host: which are free, which ids were given, and every change as a PageOp.
 //
-// Slots are symmetric: slot s means the same place in every rank's pool, so one book serves all ranks. Ops are kept in
+// Slots are symmetric: slot s means the same place in every rank's pool, so one book serves all ranks. The host's cold
+// slots, for pages in the cold format, are numbered behind its others. Ops are kept in
 // the order of the calls until a plan takes them; the digest runs over what plans took, as a rank's PageTable does.
 // Not thread-safe.
 #pragma once
@@ -25,8 +26,9 @@ struct PlacedPage {
 
 class PagePool {
  public:
-  explicit PagePool(int64_t num_slots, int64_t num_host_slots = 0, int64_t num_open_slots = 0)
-      : device_(num_slots), host_(num_host_slots), open_(num_open_slots) {}
+  explicit PagePool(int64_t num_slots, int64_t num_host_slots = 0, int64_t num_open_slots = 0,
+                    int64_t num_cold_slots = 0)
+      : device_(num_slots), host_(num_host_slots), cold_(num_cold_slots), open_(num_open_slots) {}
 
   /// A new page in a free slot (kAllocate), and with `opens` in an open slot too; nothing when one is not free.
   std::optional<PlacedPage> allocate(bool opens = false);
@@ -46,7 +48,11 @@ class PagePool {
     uint64_t number;
   };
   std::optional<Copy> demote(const PlacedPage& page);
-  /// Host to device; nothing when no device slot is free.
+  /// Device to a cold slot of the host; nothing when none is free.
+  std::optional<Copy> demote_cold(const PlacedPage& page);
+  /// From a host slot, which is free then, to a cold one; nothing when none is free.
+  std::optional<Copy> transcode(PageId page, SlotId host_slot);
+  /// Host, a cold slot perhaps, to device; nothing when no device slot is free.
   std::optional<Copy> promote(PageId page, SlotId host_slot);
   /// Host to disk.
   uint64_t store(PageId page, SlotId host_slot, const Hash128& key);
@@ -67,7 +73,10 @@ class PagePool {
   int64_t num_slots() const { return device_.num_slots(); }
   int64_t num_free() const { return device_.num_free(); }
   int64_t num_used() const { return device_.num_used(); }
+  /// Slots of the canonical format.
   const SlotList& host() const { return host_; }
+  const SlotList& cold() const { return cold_; }
+  bool is_cold(SlotId host_slot) const { return host_slot.value() >= host_.num_slots(); }
   const SlotList& open() const { return open_; }
   /// Transfers of a channel so far.
   uint64_t num_transfers(TransferChannel channel) const { return transfers_[static_cast<size_t>(channel)]; }
@@ -76,8 +85,11 @@ class PagePool {
   uint64_t next_transfer(TransferChannel channel) { return ++transfers_[static_cast<size_t>(channel)]; }
 
   void close(const PlacedPage& page);
+  Copy demote_to(const PlacedPage& page, SlotId host_slot);
+  std::optional<SlotId> take_cold();
+  void give_back_host(SlotId slot, bool is_read);
 
-  SlotList device_, host_, open_;
+  SlotList device_, host_, cold_, open_;
   int64_t next_page_ = 0;
   std::array<uint64_t, kNumTransferChannels> transfers_{};
   std::vector<PageOp> ops_;

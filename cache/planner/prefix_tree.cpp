@@ -167,16 +167,33 @@ void PrefixTree::set_page(Node& node, const PlacedPage& page) {
   offer(node);
 }
 
-void PrefixTree::set_host_slot(Node& node, SlotId slot) {
+void PrefixTree::set_host_slot(Node& node, SlotId slot, bool is_cold) {
   const bool was_on_host = node.is_on_host(), is_on_host = slot.value() >= 0;
   LS_CHECK(was_on_host != is_on_host, "page {}: host slot {} after {}", node.page.page.value(), slot.value(),
            node.host_slot.value());
   withdraw(node);
   if (node.parent != nullptr) withdraw(*node.parent);
+  const bool was_cold = node.is_cold;
   node.host_slot = slot;
+  node.is_cold = is_cold;
   if (!is_on_host) node.fetch = node.host_fill = 0;
   if (node.parent != nullptr) {
     node.parent->num_host_children += is_on_host ? 1 : -1;
+    if (!was_cold && !is_cold) node.parent->num_exact_children += is_on_host ? 1 : -1;
+    offer(*node.parent);
+  }
+  offer(node);
+}
+
+void PrefixTree::set_cold(Node& node, SlotId slot) {
+  LS_CHECK(node.is_on_host() && !node.is_cold && !is_never_cold(node), "page {} cannot become cold",
+           node.page.page.value());
+  withdraw(node);
+  if (node.parent != nullptr) withdraw(*node.parent);
+  node.host_slot = slot;
+  node.is_cold = true;
+  if (node.parent != nullptr) {
+    --node.parent->num_exact_children;
     offer(*node.parent);
   }
   offer(node);
@@ -222,22 +239,27 @@ PageFacts PrefixTree::facts_of(const Node& node) const {
 
 uint64_t PrefixTree::score(const Node& node) const { return policy_.score(facts_of(node)); }
 
+uint64_t PrefixTree::cold_score(const Node& node) const {
+  PageFacts facts = facts_of(node);
+  facts.is_compressed = true;
+  return policy_.score(facts);
+}
+
 void PrefixTree::withdraw(Node& node) {
   if (is_device_leaf(node)) device_leaves_.erase(&node);
-  if (is_host_leaf(node)) host_leaves_.erase(&node);
+  if (is_host_leaf(node)) host_leaves_[host_kind(node)].erase(&node);
 }
 
 void PrefixTree::offer(Node& node) {
   const bool on_device = is_device_leaf(node), on_host = is_host_leaf(node);
   if (!on_device && !on_host) return;
-  const uint64_t worth = score(node);
   if (on_device) {
-    node.device_score = worth;
+    node.device_score = score(node);
     device_leaves_.insert(&node);
   }
   if (on_host) {
-    node.host_score = worth;
-    host_leaves_.insert(&node);
+    node.host_score = node.is_cold ? cold_score(node) : on_device ? node.device_score : score(node);
+    host_leaves_[host_kind(node)].insert(&node);
   }
 }
 
@@ -250,23 +272,27 @@ void PrefixTree::refresh(const Hash128& key) {
 
 void PrefixTree::refresh_all() {
   const std::vector<Node*> device(device_leaves_.begin(), device_leaves_.end());
-  const std::vector<Node*> host(host_leaves_.begin(), host_leaves_.end());
+  std::vector<Node*> host;
+  for (auto& leaves : host_leaves_) {
+    host.insert(host.end(), leaves.begin(), leaves.end());
+    leaves.clear();
+  }
   device_leaves_.clear();
-  host_leaves_.clear();
   for (Node* node : device) offer(*node);
   for (Node* node : host) {
     if (!is_device_leaf(*node)) offer(*node);
   }
 }
 
-PrefixTree::Node* PrefixTree::host_victim(const Node* below) const {
-  const auto is_above = [below](const Node* node) {
-    const Node* at = below;
+PrefixTree::Node* PrefixTree::victim(HostKind kind, Below below) const {
+  const auto is_above = [](const Node* node, const Node* at) {
     while (at != nullptr && at->facts.depth > node->facts.depth) at = at->parent;
     return at == node;
   };
-  for (Node* node : host_leaves_) {
-    if (below == nullptr || node->is_on_device() || !is_above(node)) return node;
+  for (Node* node : host_leaves_[kind]) {
+    const bool is_free = node->is_on_device() ||
+                         std::none_of(below.begin(), below.end(), [&](const Node* at) { return is_above(node, at); });
+    if (is_free) return node;
   }
   return nullptr;
 }

@@ -14,7 +14,9 @@
 #include "cache/policy/eviction_policy.h"
 #include "core/hash.h"
 
+#include <array>
 #include <cstdint>
+#include <initializer_list>
 #include <optional>
 #include <set>
 #include <span>
@@ -43,7 +45,9 @@ class PrefixTree {
     bool is_fresh = false;    // came from the disk and was not read yet
     uint64_t host_fill = 0;   // the transfer from the device that filled the host slot; 0 = none
     uint64_t disk_write = 0;  // the transfer that wrote the disk copy; 0 = an earlier job did
+    bool is_cold = false;     // the host slot is a cold one
     int64_t num_children = 0, num_host_children = 0;
+    int64_t num_exact_children = 0;     // on the host, and not cold
     int64_t num_carrying_children = 0;  // children that are on the device, or before a page that is
     int64_t num_in_place_children = 0;  // children on the host alone that are read there
     int64_t num_references = 0;
@@ -59,8 +63,10 @@ class PrefixTree {
     bool is_present() const { return is_on_device() || is_on_host() || disk != DiskCopy::kNone; }
   };
 
-  /// `policy` and `readers` must outlive the tree.
-  PrefixTree(EvictionPolicy& policy, const PlannedReaders& readers) : policy_(policy), readers_(readers) {}
+  /// `policy` and `readers` must outlive the tree. `num_exact_first`: pages at the beginning of a sequence that are
+  /// never cold.
+  PrefixTree(EvictionPolicy& policy, const PlannedReaders& readers, int64_t num_exact_first = 0)
+      : policy_(policy), readers_(readers), num_exact_first_(num_exact_first) {}
 
   /// nullptr where the page is not cached. Nodes stay where they are until they are removed.
   Node* find(const Hash128& key);
@@ -86,7 +92,9 @@ class PrefixTree {
   /// referenced page to be read in place from here on.
   void set_slot(Node& node, SlotId slot);
   void set_page(Node& node, const PlacedPage& page);
-  void set_host_slot(Node& node, SlotId slot);
+  void set_host_slot(Node& node, SlotId slot, bool is_cold = false);
+  /// The host copy moves to a cold slot.
+  void set_cold(Node& node, SlotId slot);
   void set_fetch(Node& node, uint64_t transfer);
   void set_disk(Node& node, DiskCopy copy);
   /// Counts as used now, though nobody reads it yet.
@@ -96,12 +104,21 @@ class PrefixTree {
 
   /// The evictable page of the tier that is worth least; nullptr when there is none.
   Node* device_victim() const { return device_leaves_.empty() ? nullptr : *device_leaves_.begin(); }
-  /// Passes over pages that are not on the device and that `below`, if there is one, hangs from.
-  Node* host_victim(const Node* below = nullptr) const;
+  // The same of the host's three kinds of pages. They pass over pages that are not on the device and that one of
+  // `below`, as far as they are not null, hangs from.
+  using Below = std::initializer_list<const Node*>;
+  /// Of those that may shrink; all where there are no cold slots. Only cold pages may hang from it.
+  Node* host_victim(Below below = {}) const { return victim(kExact, below); }
+  /// Of those that are never cold. Only cold pages may hang from it.
+  Node* first_victim(Below below = {}) const { return victim(kFirst, below); }
+  /// Of cold ones. No page of the host hangs from it.
+  Node* cold_victim(Below below = {}) const { return victim(kCold, below); }
+  bool is_never_cold(const Node& node) const { return node.facts.depth < num_exact_first_; }
   /// Up to `count` pages that leave the device next, or nearly so: chains one after the other, from their leaves up.
   std::vector<Node*> next_device_victims(int64_t count) const;
-  /// What the page is worth now.
+  /// What the page is worth now; cold_score(): in the cold format. They compare with their own kind.
   uint64_t score(const Node& node) const;
+  uint64_t cold_score(const Node& node) const;
   /// The page's planned readers changed.
   void refresh(const Hash128& key);
   void refresh_all();
@@ -133,10 +150,14 @@ class PrefixTree {
   static bool is_device_leaf(const Node& node) {
     return node.is_on_device() && node.num_references == 0 && node.num_carrying_children == 0;
   }
+  enum HostKind : uint8_t { kExact, kFirst, kCold, kNumHostKinds };
+  HostKind host_kind(const Node& node) const { return node.is_cold ? kCold : is_never_cold(node) ? kFirst : kExact; }
   static bool is_host_leaf(const Node& node) {
     const bool is_spare = node.is_on_device() || (node.num_references == 0 && node.num_carrying_children == 0);
-    return node.is_on_host() && node.fetch == 0 && node.num_host_children == node.num_in_place_children && is_spare;
+    const int64_t num_children = node.is_cold ? node.num_host_children : node.num_exact_children;
+    return node.is_on_host() && node.fetch == 0 && num_children == node.num_in_place_children && is_spare;
   }
+  Node* victim(HostKind kind, Below below) const;
   PageFacts facts_of(const Node& node) const;
   Node& add(const Hash128& key, Node* parent, PageId page, uint64_t now);
   void add_carrying_child(Node* parent, int64_t change);
@@ -146,9 +167,10 @@ class PrefixTree {
 
   EvictionPolicy& policy_;
   const PlannedReaders& readers_;
+  int64_t num_exact_first_;
   std::unordered_map<Hash128, Node> nodes_;
   std::set<Node*, DeviceOrder> device_leaves_;
-  std::set<Node*, HostOrder> host_leaves_;
+  std::array<std::set<Node*, HostOrder>, kNumHostKinds> host_leaves_;
   std::unordered_set<Hash128> claims_;
   int64_t num_unreferenced_ = 0, num_in_place_ = 0, num_stored_ = 0;
 };

@@ -8,7 +8,7 @@ namespace lockstep {
 
 std::vector<const PrefixTree::Node*> PrefixTree::checked_nodes() const {
   struct Children {
-    int64_t all = 0, carrying = 0, on_host = 0, in_place = 0;
+    int64_t all = 0, carrying = 0, on_host = 0, exact = 0, in_place = 0;
   };
   std::vector<const Node*> nodes;
   std::unordered_map<const Node*, Children> children;
@@ -30,7 +30,9 @@ std::vector<const PrefixTree::Node*> PrefixTree::checked_nodes() const {
       if (node.carries_device_pages()) ++counts.carrying;
       if (node.is_on_host()) ++counts.on_host;
       if (node.is_in_place()) ++counts.in_place;
+      if (node.is_on_host() && !node.is_cold) ++counts.exact;
     }
+    LS_CHECK(!node.is_cold || (node.is_on_host() && !is_never_cold(node)), "page {} is cold", page);
     if (node.is_on_device() && node.num_references == 0) ++num_unreferenced;
     if (node.is_in_place()) ++num_in_place;
     if (node.disk == DiskCopy::kStored) ++num_stored;
@@ -41,12 +43,12 @@ std::vector<const PrefixTree::Node*> PrefixTree::checked_nodes() const {
   for (const Node* node : nodes) {
     const Children& counted = children[node];
     LS_CHECK(node->num_children == counted.all && node->num_carrying_children == counted.carrying &&
-                 node->num_host_children == counted.on_host,
-             "page {}: {} children, {} carrying, {} on the host; counted {}, {}, {}", node->page.page.value(),
-             counted.all, counted.carrying, counted.on_host, node->num_children, node->num_carrying_children,
-             node->num_host_children);
+                 node->num_host_children == counted.on_host && node->num_exact_children == counted.exact,
+             "page {}: {} children, {} carrying, {} on the host, {} exact; counted {}, {}, {}, {}",
+             node->page.page.value(), node->num_children, node->num_carrying_children, node->num_host_children,
+             node->num_exact_children, counted.all, counted.carrying, counted.on_host, counted.exact);
     LS_CHECK(node->num_in_place_children == counted.in_place, "page {}: {} children are read in place, counted {}",
-             node->page.page.value(), counted.in_place, node->num_in_place_children);
+             node->page.page.value(), node->num_in_place_children, counted.in_place);
     int64_t listed = 0;
     for (const Node* child = node->first_child; child != nullptr; child = child->next_sibling) ++listed;
     LS_CHECK(listed == counted.all, "page {}: {} children are listed, {} are there", node->page.page.value(), listed,
@@ -58,8 +60,10 @@ std::vector<const PrefixTree::Node*> PrefixTree::checked_nodes() const {
   LS_CHECK(num_stored == num_stored_, "{} pages are stored, counted {}", num_stored, num_stored_);
   LS_CHECK(num_device_leaves == static_cast<int64_t>(device_leaves_.size()), "{} leaves are evictable, offered {}",
            num_device_leaves, device_leaves_.size());
-  LS_CHECK(num_host_leaves == static_cast<int64_t>(host_leaves_.size()), "{} host leaves are evictable, offered {}",
-           num_host_leaves, host_leaves_.size());
+  size_t num_offered = 0;
+  for (const auto& leaves : host_leaves_) num_offered += leaves.size();
+  LS_CHECK(num_host_leaves == static_cast<int64_t>(num_offered), "{} host leaves are evictable, offered {}",
+           num_host_leaves, num_offered);
   return nodes;
 }
 

@@ -16,7 +16,8 @@ bool Planner::Impl::free_device_slot() {
 
 void Planner::Impl::leave_device(PrefixTree::Node& node) {
   if (!node.is_on_host()) demote(node, /*is_leaving=*/true);
-  const bool is_read = node.host_fill != 0 && copies.contains(node.host_fill);
+  // Which slot comes next must not depend on how fast copies are, where results depend on the plans.
+  const bool is_read = node.host_fill != 0 && (has_cold() || copies.contains(node.host_fill));
   pool.evict(node.page, is_read);
   tree.set_slot(node, SlotId(-1));
   ++stats.evicted_pages;
@@ -25,6 +26,7 @@ void Planner::Impl::leave_device(PrefixTree::Node& node) {
 
 bool Planner::Impl::demote(PrefixTree::Node& node, bool is_leaving) {
   if (pool.host().num_slots() == 0 || stats.off[static_cast<size_t>(Tier::kHost)]) return false;
+  if (has_cold()) return demote_or_shrink(node);
   if (pool.host().num_free() == 0) {
     PrefixTree::Node* victim = tree.host_victim();
     if (victim == nullptr) return false;
@@ -63,7 +65,7 @@ void Planner::Impl::drop_host_copy(PrefixTree::Node& node) {
 
 // What cannot be found by another sequence is not worth a place on the disk.
 bool Planner::Impl::store(PrefixTree::Node& node, bool may_reclaim, const PrefixTree::Node* kept) {
-  if (!disk.takes_pages() || !config.share_prefixes) return false;
+  if (!disk.takes_pages() || !config.share_prefixes || node.is_cold) return false;
   if (!disk.has_room() && !(may_reclaim && reclaim_disk_segment({&node, kept}))) return false;
   disk.add(node.key);
   node.disk_write = pool.store(node.page.page, node.host_slot, node.key);
@@ -157,6 +159,7 @@ std::optional<StepPlan> Planner::Impl::persist_plan(int64_t max_pages) {
   int64_t left = max_pages;
   for (PrefixTree::Node* node : nodes) {
     if (node->disk != DiskCopy::kNone || node->facts.is_output || node->fetch != 0) continue;
+    if (node->is_cold || (has_cold() && node->parent != nullptr && node->parent->disk == DiskCopy::kNone)) continue;
     if (left == 0 || !disk.has_room()) break;
     if (persist(*node)) --left;  // else no host slot can be spared now: others are in the host already
   }

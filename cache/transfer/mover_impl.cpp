@@ -14,6 +14,7 @@ namespace {
 constexpr std::chrono::milliseconds kLookAgain{10};
 constexpr size_t kMostSpans = 65536;       // between two reports
 constexpr uint8_t kFirstTraceStream = 16;  // other streams of a rank are numbered from 0
+constexpr int64_t kStagingOfWorker = 2;    // pages: one it works on, one that a stream copies
 
 int64_t layers_in(int64_t bytes, const KvLayout& layout) {
   const int64_t layer_bytes = layout.page_bytes() / layout.num_layers;
@@ -40,6 +41,7 @@ PageMover::Impl::Impl(const OpContext& op_context, DevicePool& device, HostPool*
       to_device_stream(copy_stream(context.device)),
       graph({.num_device_slots = device.num_slots(),
              .num_host_slots = host != nullptr ? host->num_slots() : 0,
+             .num_cold_slots = host != nullptr ? host->num_cold_slots() : 0,
              .has_disk = file != nullptr,
              .has_events = is_cuda(),
              .timeout = options.timeout}),
@@ -49,6 +51,11 @@ PageMover::Impl::Impl(const OpContext& op_context, DevicePool& device, HostPool*
                host->layout().layer_blocks() == layout.layer_blocks(),
            "a host pool of pages of {} bytes for device pages of {} bytes", host->layout().page_bytes(),
            layout.page_bytes());
+  if (is_cuda() && host->num_cold_slots() > 0) {
+    const int64_t count = kStagingOfWorker * options.workers;
+    staging = PinnedBuffer(count * layout.page_bytes(), context.device);
+    for (int64_t i = 0; i < count; ++i) free_staging.push_back(staging.as<std::byte>() + i * layout.page_bytes());
+  }
   if (is_cuda()) watch = std::make_unique<LandingWatch>();
   if (file != nullptr) disk = std::make_unique<DiskThread>(*file, *host, *this, options.disk_batch_pages);
   workers = std::make_unique<WorkQueue>(options.workers, "ls-move-");
@@ -114,6 +121,7 @@ void PageMover::Impl::finish_locked(const Ptr& transfer, const std::string& fail
                                                                            "from disk"};
   if (!failure.empty()) graph.settle(transfer, failure);
   graph.release(transfer);
+  unstage(transfer);
   if (context.tracer != nullptr && transfer->channel && spans.size() < kMostSpans) {
     const auto channel = static_cast<uint8_t>(*transfer->channel);
     const auto nanoseconds = [](TransferClock::time_point time) {
@@ -159,7 +167,11 @@ void PageMover::Impl::submit(const PageOp& op, const StepPlan& plan) {
   const std::optional<TransferChannel> channel = channel_of(op);
   const bool is_to_device = channel == TransferChannel::kToDevice;
   const bool is_of_disk = channel == TransferChannel::kToDisk || channel == TransferChannel::kFromDisk;
-  const int64_t bytes = !channel ? 0 : is_of_disk ? host->slot_bytes() : layout.page_bytes();
+  const bool is_transcode = op.kind == PageOpKind::kTranscode;
+  const int64_t bytes = !channel       ? 0
+                        : is_of_disk   ? host->slot_bytes()
+                        : is_transcode ? host->cold_layout().page_bytes()
+                                       : layout.page_bytes();
   TransferFaults faults = channel ? options.faults.next(*channel) : TransferFaults();
   const bool takes_time = faults.hangs || faults.delay.count() > 0;
   Ptr transfer;
@@ -178,7 +190,8 @@ void PageMover::Impl::submit(const PageOp& op, const StepPlan& plan) {
     if (is_to_device && plan.confirms) promotions.push_back(transfer);
     for (const Ptr& ready : graph.take_ready()) {
       // A CUDA copy to the host is enqueued here and now: a computation of this plan may have to follow it.
-      const bool is_for_me = is_cuda() && ready == transfer && channel == TransferChannel::kToHost && !takes_time;
+      const bool is_for_me =
+          is_cuda() && ready == transfer && channel == TransferChannel::kToHost && !takes_time && !is_transcode;
       is_for_me ? void(is_mine = true) : dispatch(ready);
     }
   }

@@ -10,17 +10,6 @@
 namespace lockstep {
 namespace {
 
-std::string words_of(const std::exception_ptr& failure) {
-  if (!failure) return "";
-  try {
-    std::rethrow_exception(failure);
-  } catch (const std::exception& error) {
-    return error.what();
-  } catch (...) {
-    return "the copy failed";
-  }
-}
-
 constexpr size_t kToHostLane = 0, kToDeviceLane = 1;
 
 }  // namespace
@@ -43,6 +32,9 @@ void PageMover::Impl::order(Stream& stream, const Transfer& transfer) {
 
 void PageMover::Impl::to_host(const Ptr& transfer) {
   if (!start(transfer)) return;
+  if (transfer->is_transcode()) return transcode(transfer);
+  const bool is_cold = is_from_or_to_cold(*transfer), is_staged = is_cold && is_cuda();
+  if (is_staged && !stage(transfer, [this, transfer] { to_host(transfer); })) return;
   if (!sit_out_delay(transfer)) return finish(transfer, "");
   if (transfer->faults.failure) return finish(transfer, *transfer->faults.failure);
   try {
@@ -56,12 +48,16 @@ void PageMover::Impl::to_host(const Ptr& transfer) {
     if (!is_cuda()) {  // layers by pieces, so that their checksums find them in the core's cache
       for (int64_t begin = 0; begin < layout.num_layers; begin += layers_of_piece) {
         const int64_t end = std::min(begin + layers_of_piece, layout.num_layers);
-        copy_layers(begin, end);
+        is_cold ? shrink_into_slot(*transfer, device_page(*transfer), begin, end) : copy_layers(begin, end);
         take_crcs(*transfer, begin, end);
       }
       return finish_to_host(transfer);
     }
-    copy_layers(0, layout.num_layers);
+    if (is_staged) {
+      copy_async(to_host_stream, transfer->staged, device_page(*transfer), layout.page_bytes());
+    } else {
+      copy_layers(0, layout.num_layers);
+    }
     auto landed = std::make_shared<Event>();
     landed->record(to_host_stream);
     {
@@ -73,22 +69,30 @@ void PageMover::Impl::to_host(const Ptr& transfer) {
     }
     watch->add(kToHostLane, landed, [this, transfer](const std::exception_ptr& failure) {
       if (failure) return finish(transfer, words_of(failure));
-      workers->push({transfer->plan, 0, transfer->order}, [this, transfer] {
-        take_crcs(*transfer, 0, layout.num_layers);
-        finish_to_host(transfer);
-      });
+      workers->push({transfer->plan, 0, transfer->order}, [this, transfer] { take_landed(transfer); });
     });
   } catch (...) {
     finish(transfer, words_of(std::current_exception()));
   }
 }
 
+void PageMover::Impl::take_landed(const Ptr& transfer) {
+  try {
+    if (transfer->staged != nullptr) shrink_into_slot(*transfer, transfer->staged, 0, layout.num_layers);
+    take_crcs(*transfer, 0, layout.num_layers);
+    finish_to_host(transfer);
+  } catch (...) {
+    finish(transfer, words_of(std::current_exception()));
+  }
+}
+
 void PageMover::Impl::take_crcs(const Transfer& transfer, int64_t begin_layer, int64_t end_layer) {
-  const std::span<uint32_t> crcs = host->crcs(transfer.host_slot);
+  const SlotId slot = transfer.target_slot();
+  const std::span<uint32_t> crcs = host->crcs(slot);
   const bool compares = options.reads_host && !is_cuda();  // with what was copied, where the host can read it
   for (int64_t head = 0; head < layout.num_kv_heads; ++head) {
     for (int64_t layer = begin_layer; layer < end_layer; ++layer) {
-      std::span<const std::byte> block = host->block(transfer.host_slot, head, layer);
+      std::span<const std::byte> block = host->block(slot, head, layer);
       if (compares) {
         block = {device_page(transfer) + head * layout.head_bytes() + blocks.offset_of(layer), block.size()};
       }
@@ -110,27 +114,38 @@ void PageMover::Impl::finish_to_host(const Ptr& transfer) {
 
 // Another bit for every transfer, anywhere in the page.
 void PageMover::Impl::flip_bit(const Transfer& transfer) {
+  const SlotId slot = transfer.target_slot();
+  const std::span<std::byte> page = host->slot(slot);
   const auto heads = static_cast<uint64_t>(layout.num_kv_heads);
-  const auto bits = static_cast<uint64_t>(layout.head_bytes()) * 8;
+  const KvLayout& held = host->is_cold(slot) ? host->cold_layout() : layout;
+  const auto bits = static_cast<uint64_t>(held.head_bytes()) * 8;
   const uint64_t spread = transfer.order * 0x9e3779b97f4a7c15U;  // golden ratio
   const auto head = static_cast<int64_t>(spread % heads);
   const uint64_t bit = spread / heads % bits;
-  std::byte& byte = host->slot(transfer.host_slot)[static_cast<size_t>(head * host->head_stride()) + bit / 8];
+  std::byte& byte = page[static_cast<size_t>(head) * (page.size() / heads) + bit / 8];
   byte ^= static_cast<std::byte>(1U << (bit % 8));
 }
 
 void PageMover::Impl::to_device(const Ptr& transfer, int64_t piece) {
   if (!start(transfer)) return;
+  const bool is_cold = is_from_or_to_cold(*transfer), is_staged = is_cold && is_cuda();
+  if (is_staged && !stage(transfer, [this, transfer, piece] { to_device(transfer, piece); })) return;
   if (!sit_out_delay(transfer)) return end_piece(transfer, "");
   if (transfer->faults.failure) return end_piece(transfer, *transfer->faults.failure);
   try {
     const int64_t begin = piece * layers_of_piece, end = std::min(begin + layers_of_piece, layout.num_layers);
     verify(*transfer, begin, end);
+    if (is_staged) expand_from_slot(*transfer, transfer->staged, begin, end);
     order(to_device_stream, *transfer);
     const int64_t offset = blocks.offset_of(begin);
-    copy_2d_async(to_device_stream, device_page(*transfer) + offset, layout.head_bytes(),
-                  host->slot(transfer->host_slot).data() + offset, host->head_stride(), blocks.offset_of(end) - offset,
-                  layout.num_kv_heads);
+    if (is_cold && !is_staged) {
+      expand_from_slot(*transfer, device_page(*transfer), begin, end);
+    } else {
+      const std::byte* from = is_staged ? transfer->staged : host->slot(transfer->host_slot).data();
+      copy_2d_async(to_device_stream, device_page(*transfer) + offset, layout.head_bytes(), from + offset,
+                    is_staged ? layout.head_bytes() : host->head_stride(), blocks.offset_of(end) - offset,
+                    layout.num_kv_heads);
+    }
     auto landed = std::make_shared<Event>();
     landed->record(to_device_stream);
     {

@@ -51,9 +51,6 @@ void PageMover::begin(const StepPlan& plan) {
     } else if (channel_of(op) || leaves_disk(op)) {
       const bool is_nowhere = op.kind == PageOpKind::kInvalidate && !impl_->disk;  // its slots are all that it had
       if (!is_nowhere) impl_->submit(op, plan);
-    } else {
-      LS_CHECK(op.kind != PageOpKind::kTranscode, "plan {}: page {} is to change its format, which no rank can yet",
-               plan.number, op.page.value());
     }
   }
   impl_->hold_for_slots(users);

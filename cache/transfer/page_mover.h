@@ -13,6 +13,8 @@
 // a
 //   copy to the host is compared with its checksums once it is there.
 // - Copies to the host get a CRC32C for every (KV head, layer); copies from it are compared with these.
+// - Copies into and out of cold slots change the format on their way, in the workers' hands: on CUDA between a staging
+//   page of pinned memory and the slot, so that what the device copies is of its own format.
 // - A transfer that fails (copy, checksum, disk, time-out) fails alone; what reads its result fails too. Nothing is
 //   repaired here: the planner is told, and invalidates.
 //

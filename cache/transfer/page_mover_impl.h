@@ -10,6 +10,7 @@
 #include "cache/transfer/stall_meter.h"
 #include "cache/transfer/transfer_graph.h"
 #include "cache/transfer/work_queue.h"
+#include "core/pinned_buffer.h"
 #include "core/trace.h"
 
 #include <condition_variable>
@@ -21,6 +22,9 @@
 #include <span>
 
 namespace lockstep {
+
+/// What an exception says; "" for none.
+std::string words_of(const std::exception_ptr& failure);
 
 struct PageMover::Impl final : DiskClient {
   using Ptr = TransferGraph::Ptr;
@@ -49,9 +53,22 @@ struct PageMover::Impl final : DiskClient {
   void finish(const Ptr& transfer, const std::string& failure) override;
   bool sit_out_delay(const Ptr& transfer) override;
 
+  // page_transcoding.cpp: workers.
+  /// A page of the host gets the cold format.
+  void transcode(const Ptr& transfer);
+  /// One page in the device's format at `page` to or from the transfer's cold slot.
+  void shrink_into_slot(const Transfer& transfer, const std::byte* page, int64_t begin_layer, int64_t end_layer);
+  void expand_from_slot(const Transfer& transfer, std::byte* page, int64_t begin_layer, int64_t end_layer);
+  bool is_from_or_to_cold(const Transfer& transfer) const { return host->is_cold(transfer.host_slot); }
+  /// A CUDA transfer between a cold slot and the device gets its staging page. False: all are in use; `again` is run by
+  /// a worker when one is free.
+  bool stage(const Ptr& transfer, std::function<void()> again);
+  void unstage(const Ptr& transfer);  // the lock is held
+
   // page_copies.cpp: workers, and for copies to the host of a CUDA rank the step thread.
   void to_host(const Ptr& transfer);
   void take_crcs(const Transfer& transfer, int64_t begin_layer, int64_t end_layer);
+  void take_landed(const Ptr& transfer);
   void finish_to_host(const Ptr& transfer);
   void to_device(const Ptr& transfer, int64_t piece);
   void verify(const Transfer& transfer, int64_t begin_layer, int64_t end_layer);
@@ -73,6 +90,13 @@ struct PageMover::Impl final : DiskClient {
   std::condition_variable changed;  // something was enqueued, done or released
   TransferGraph graph;
   bool is_stopping = false;
+  PinnedBuffer staging;  // CUDA with cold slots
+  std::vector<std::byte*> free_staging;
+  struct WaitingTask {
+    Urgency urgency;
+    std::function<void()> task;
+  };
+  std::vector<WaitingTask> wait_for_staging;
   std::vector<TraceSpan> spans;
 
   // The step thread's own.

@@ -35,6 +35,7 @@ struct Transfer {
   uint64_t order = 0;  // of all transfers
   PageId page;
   SlotId slot{-1}, host_slot{-1};
+  SlotId cold_slot{-1};  // ≥ 0: host_slot → cold_slot, the device takes no part
   Hash128 key;
   int64_t bytes = 0;
   TransferFaults faults;
@@ -58,10 +59,14 @@ struct Transfer {
   std::vector<std::shared_ptr<Transfer>> behind;  // earlier uses that its stream has to wait for
   std::shared_ptr<const Event> computed;          // behind the computation of all earlier plans; null: need not wait
   std::vector<Piece> pieces;
-  int64_t pieces_left = 0;  // neither landed nor given up
+  int64_t pieces_left = 0;      // neither landed nor given up
+  std::byte* staged = nullptr;  // CUDA, between a cold slot and the device: where the page has the device's format
   std::optional<TransferClock::time_point> deadline;
   TransferClock::time_point begin, end;  // of its work
 
+  bool is_transcode() const { return cold_slot.value() >= 0; }
+  /// Of the host: where a copy to it goes.
+  SlotId target_slot() const { return is_transcode() ? cold_slot : host_slot; }
   bool is_on(TransferChannel which) const { return channel == which; }
 };
 

@@ -14,7 +14,7 @@ bool leaves_disk(const PageOp& op) {
 TransferGraph::TransferGraph(const Sizes& sizes)
     : sizes_(sizes),
       device_slots_(static_cast<size_t>(sizes.num_device_slots)),
-      host_slots_(static_cast<size_t>(sizes.num_host_slots)) {}
+      host_slots_(static_cast<size_t>(sizes.num_host_slots + sizes.num_cold_slots)) {}
 
 SlotUses& TransferGraph::device_slot(SlotId slot) {
   LS_CHECK(slot.value() >= 0 && slot.value() < sizes_.num_device_slots, "device slot {} of {}", slot.value(),
@@ -23,8 +23,8 @@ SlotUses& TransferGraph::device_slot(SlotId slot) {
 }
 
 SlotUses& TransferGraph::host_slot(SlotId slot) {
-  LS_CHECK(slot.value() >= 0 && slot.value() < sizes_.num_host_slots, "host slot {} of {}", slot.value(),
-           sizes_.num_host_slots);
+  LS_CHECK(slot.value() >= 0 && slot.value() < sizes_.num_host_slots + sizes_.num_cold_slots, "host slot {} of {}",
+           slot.value(), host_slots_.size());
   return host_slots_[static_cast<size_t>(slot.value())];
 }
 
@@ -43,6 +43,7 @@ TransferGraph::Ptr TransferGraph::add(const PageOp& op, uint64_t plan, int64_t b
   transfer->page = op.page;
   transfer->slot = op.slot;
   transfer->host_slot = op.host_slot;
+  transfer->cold_slot = op.cold_slot;
   transfer->key = op.key;
   transfer->bytes = bytes;
   transfer->faults = std::move(faults);
@@ -51,16 +52,23 @@ TransferGraph::Ptr TransferGraph::add(const PageOp& op, uint64_t plan, int64_t b
   transfer->pieces_left = num_pieces;
 
   // Device copies are the first and the last to touch a device slot. In a host slot, checksums are taken behind a copy
-  // that writes it and compared before a copy that reads it.
-  if (transfer->is_on(TransferChannel::kToHost)) {
+  // that writes it and compared before a copy that reads it. Cold slots the device never touches.
+  const bool is_cold = op.host_slot.value() >= sizes_.num_host_slots;
+  if (transfer->is_transcode()) {
+    SlotUses &from = host_slot(op.host_slot), &to = host_slot(op.cold_slot);
+    LS_CHECK(from.content(), "page {} is to be transcoded from host slot {}, which nothing was written to",
+             op.page.value(), op.host_slot.value());
+    read(transfer, from, false, false);
+    write(transfer, to, false, false);
+  } else if (transfer->is_on(TransferChannel::kToHost)) {
     SlotUses &from = device_slot(op.slot), &to = host_slot(op.host_slot);
     read(transfer, from, true, true);
-    write(transfer, to, true, false);
+    write(transfer, to, !is_cold, false);
   } else if (transfer->is_on(TransferChannel::kToDevice)) {
     SlotUses &from = host_slot(op.host_slot), &to = device_slot(op.slot);
     LS_CHECK(from.content(), "page {} is to come from host slot {}, which nothing was written to", op.page.value(),
              op.host_slot.value());
-    read(transfer, from, false, true);
+    read(transfer, from, false, !is_cold);
     write(transfer, to, true, true);
   } else if (transfer->is_on(TransferChannel::kToDisk)) {
     SlotUses &from = host_slot(op.host_slot), &to = disk_page(op.key);

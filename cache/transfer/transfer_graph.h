@@ -24,6 +24,7 @@ class TransferGraph {
 
   struct Sizes {
     int64_t num_device_slots = 0, num_host_slots = 0;
+    int64_t num_cold_slots = 0;  // of the host, behind the others
     bool has_disk = false;
     bool has_events = false;  // CUDA
     TransferClock::duration timeout{};

@@ -86,6 +86,13 @@ void CacheSettings::add_to(OptionSet& options) {
       "(4 bits, but keys of 8 in layers where 4 are too coarse); results depend on it (docs/formats.md)");
   options.add("cache.quantization_bits", &quantization_bits,
               "the same by bits: 16 = full, 8 = kv8, 4 = kv4; 0 = as cache.format says");
+  options.add("cache.cold_format", &cold_format,
+              "the format of pages that were pushed out of the device and are worth least of what the host keeps, of "
+              "fewer bits than cache.format: kv8, k8v4, kv4; auto = as cache.format. Needs determinism = d1 and "
+              "cache.policy = compressed (docs/cache.md)");
+  options.add("cache.compression_ratio", &compression_ratio,
+              "bytes that pages of the host tier may keep on average, as a share of full precision, above 0 and up to "
+              "1: how many of them have cache.cold_format; 0 = auto, all but an eighth, for first pages of sequences");
   options.add("cache.policy", &policy,
               "which cached page leaves first: adaptive (by the known next use), lru, lfu, fifo, compressed "
               "(docs/policies.md); results do not depend on it");
@@ -117,6 +124,10 @@ void CacheSettings::validate() const {
   LS_REQUIRE(ConfigError, format_of_bits() == "full" || page_tokens % 16 == 0,
              "cache.page_tokens = {}: with cache.format = {} accepted are multiples of 16", page_tokens,
              format_of_bits());
+  require_one_of("cache.cold_format", cold_format, {"auto", "full", "kv8", "k8v4", "kv4"});
+  LS_REQUIRE(ConfigError, compression_ratio >= 0.0 && compression_ratio <= 1.0,
+             "cache.compression_ratio = {}: accepted are numbers above 0 and up to 1, and 0 for auto",
+             compression_ratio);
   require_one_of("cache.disk_io", disk_io, {"auto", "uring", "pread", "mmap"});
   require_one_of("cache.disk_packing", disk_packing, {"none", "zstd"});
   require_range("cache.disk_packing_level", disk_packing_level, 1, 19);
@@ -248,6 +259,9 @@ void RuntimeSettings::add_to(OptionSet& options) {
   options.add("plan-ahead", &plan_ahead,
               "plan and enqueue the next step while one computes: on, off, or auto = on GPUs; results do not depend "
               "on it");
+  options.add("determinism", &determinism,
+              "d0: a result depends on model, row, seed and formats only; d1: also on what else the job computes, but "
+              "the same job with the same settings gives it again. What needs d1: cache.cold_format");
   options.add(
       "isa", &isa,
       "highest CPU instruction set to use: auto, scalar, avx2, avx512, avx512_bf16, amx; decides the last bits of "
@@ -261,6 +275,7 @@ void RuntimeSettings::validate() const {
   require_range("tp", tp, 0, 65536);
   require_range("threads", threads, 0, 1024);
   require_one_of("device", device, {"auto", "cpu", "cuda"});
+  require_one_of("determinism", determinism, {"d0", "d1"});
   require_one_of("transport", transport, {"auto", "mpi", "shared_memory", "nccl"});
   require_one_of("plan-ahead", plan_ahead, {"auto", "on", "off"});
   if (isa != "auto") parse_cpu_isa(isa);
@@ -296,6 +311,47 @@ void EngineSettings::validate() const {
   attention.validate(cache);
   schedule.validate(cache);
   transfer.validate();
+  validate_cold();
+}
+
+// Whatever decides which pages are pushed out must be given: results depend on it.
+void EngineSettings::validate_cold() const {
+  LS_REQUIRE(ConfigError, cache.compression_ratio == 0.0 || cache.has_cold(),
+             "cache.compression_ratio = {} and cache.cold_format = {}: give a format of fewer bits than cache.format = "
+             "{}, which pages are to get",
+             cache.compression_ratio, cache.cold_format, cache.format_of_bits());
+  if (!cache.has_cold()) return;
+  const std::string cold = "cache.cold_format = " + cache.cold_format;
+  LS_REQUIRE(ConfigError, runtime.determinism == "d1",
+             "{} and determinism = d0: pages would change with what was pushed out: needs --determinism d1", cold);
+  const auto bits_of = [](const std::string& format) {
+    return format == "full" ? 3 : format == "kv8" ? 2 : format == "k8v4" ? 1 : 0;
+  };
+  LS_REQUIRE(ConfigError, bits_of(cache.cold_format) < bits_of(cache.format_of_bits()),
+             "{}: pages that are pushed out cannot get more bits than cache.format = {} has", cold,
+             cache.format_of_bits());
+  LS_REQUIRE(ConfigError, cache.policy == "compressed",
+             "{} and cache.policy = {}: only cache.policy = compressed makes pages smaller", cold, cache.policy);
+  LS_REQUIRE(ConfigError, !attention.sparse_offload,
+             "{} and attention.sparse_offload = true: pages that are read on the host have the format of the device; "
+             "give one of the two",
+             cold);
+  LS_REQUIRE(ConfigError, cache.page_tokens % 16 == 0, "cache.page_tokens = {}: with {} accepted are multiples of 16",
+             cache.page_tokens, cold);
+  LS_REQUIRE(ConfigError, cache.host_tokens != 0 || cache.host_bytes > 0,
+             "{}: there is no host tier, where pages would have it: give cache.host_tokens or cache.host_bytes", cold);
+  LS_REQUIRE(ConfigError, cache.host_tokens > 0 || cache.host_bytes > 0,
+             "{} and cache.host_tokens = auto: how much memory is free would decide which pages change: give "
+             "cache.host_tokens or cache.host_bytes",
+             cold);
+  LS_REQUIRE(ConfigError, cache.device_tokens > 0 || cache.device_bytes > 0,
+             "{} and cache.device_tokens = auto: how much memory is free would decide which pages change: give "
+             "cache.device_tokens or cache.device_bytes",
+             cold);
+  LS_REQUIRE(ConfigError, cache.disk_dir.empty() || cache.disk_bytes > 0,
+             "{} and cache.disk_bytes = auto: how much of the disk is free would decide which pages change: give "
+             "cache.disk_bytes",
+             cold);
 }
 
 }  // namespace lockstep

@@ -35,13 +35,17 @@ struct CacheSettings {
   bool persist = true;
   int64_t page_tokens = 64;
   std::string format = "full";
-  int64_t quantization_bits = 0;  // 0 = as format says
+  int64_t quantization_bits = 0;     // 0 = as format says
+  std::string cold_format = "auto";  // auto = as format says
+  double compression_ratio = 0.0;    // 0 = auto
   std::string policy = "adaptive";
   bool share_prefixes = true;
   std::string load_or_recompute = "auto";
 
   /// format, or what quantization_bits chooses.
   std::string format_of_bits() const;
+  /// Whether pages of the host tier may get fewer bits than others.
+  bool has_cold() const { return cold_format != "auto" && cold_format != format_of_bits(); }
   void add_to(OptionSet& options);
   void validate() const;
 };
@@ -85,6 +89,7 @@ struct TransferSettings {
 };
 
 struct RuntimeSettings {
+  std::string determinism = "d0";
   int64_t tp = 0;       // 0 = all ranks
   int64_t threads = 0;  // per rank; 0 = cores of the node / ranks of the node
   std::string device = "auto";
@@ -121,6 +126,9 @@ struct EngineSettings {
 
   void add_to(OptionSet& options);
   void validate() const;
+
+ private:
+  void validate_cold() const;
 };
 
 }  // namespace lockstep

@@ -10,14 +10,27 @@ namespace {
 
 std::string yes_no(bool value) { return value ? "true" : "false"; }
 
-std::string format_of(const Engine& engine) {
-  const KvLayout& layout = engine.kv_layout();
+std::string layout_text(const KvLayout& layout) {
   std::string text(name_of(layout.format));
   for (int64_t layer = 0; layer < layout.num_layers && layout.wide_keys.size() > 0; ++layer) {
     if (!layout.wide_keys.contains(layer)) continue;
     text += fmt::format("{}{}", text == "kv4" ? ", keys of 8 bits in layers " : ",", layer);
   }
   return text;
+}
+
+// What decides which pages change, where some do.
+std::string cold_of(const Session& session) {
+  const EngineConfig& config = session.sizing().engine;
+  const TierSizes& tiers = config.tiers;
+  if (tiers.cold_format == KvFormat::kFull) return "none";
+  return fmt::format(
+      "{}, ratio {}, {} + {} host pages, {} device pages, {} disk bytes, steps of {} tokens and {} sequences, chunks "
+      "of "
+      "{}, {}{}",
+      layout_text(session.engine().cold_layout()), tiers.compression_ratio, tiers.host_slots, tiers.cold_slots,
+      config.num_slots, tiers.disk_bytes, config.max_step_tokens, config.max_sequences, config.prefill_chunk,
+      config.order == ScheduleOrder::kReuse ? "reuse" : "input", config.plan_ahead ? ", a plan ahead" : "");
 }
 
 std::string sparse_of(const Session& session) {
@@ -43,7 +56,9 @@ Manifest make_manifest(const Session& session, const JobSettings& settings, cons
           {"model.max_sequence", fmt::format("{}", session.sizing().engine.max_sequence)},
           // The pieces in which attention adds up.
           {"cache.page_tokens", fmt::format("{}", session.sizing().engine.page_tokens)},
-          {"cache.format", format_of(session.engine())},
+          {"cache.format", layout_text(session.engine().kv_layout())},
+          {"determinism", session.settings().runtime.determinism},
+          {"cold pages", cold_of(session)},
           {"sparse attention", sparse_of(session)},
           {"tokenizer", text.tokenizer->fingerprint().to_string()},
           {"chat template", text.chat_template ? text.chat_template->fingerprint().to_string() : "none"},

@@ -90,12 +90,28 @@ void print_guard(const EngineSettings& settings, const ModelConfig& model, const
   EngineSettings widest = settings;
   widest.cache.format = "k8v4";
   widest.cache.quantization_bits = 0;
+  widest.cache.cold_format = "auto";
   const AvailableMemory available = available_memory(context.device, 1, false);
   const Sizing sizing = propose_sizing(widest, model, shard_of(model, 1, Rank(0)), context, available);
   std::printf(
       "kv4 is shown as if no layer's keys were too coarse in 4 bits. A job finds those that are when it starts, and "
       "logs them;\nif all layers' keys keep 8 bits, a token takes %.2f KiB.\n",
       static_cast<double>(sizing.slot_bytes) / static_cast<double>(sizing.engine.page_tokens) / 1024.0);
+}
+
+void print_host_pages(const ModelConfig& model, const OpContext& context, const EngineSettings& settings) {
+  std::printf(
+      "\nPages of the host tier of one rank, if all layers keep keys of 4 bits where they may\n%4s %10s %12s %12s "
+      "%12s\n",
+      "tp", settings.cache.format_of_bits().c_str(), settings.cache.cold_format.c_str(), "KiB a page", "cold KiB");
+  for (const int32_t tp : allowed_tp(model)) {
+    const ModelShard shard = shard_of(model, tp, Rank(0));
+    const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, tp, false));
+    const TierSizes& tiers = sizing.engine.tiers;
+    std::printf("%4d %10lld %12lld %12.1f %12.1f\n", tp, static_cast<long long>(tiers.host_slots),
+                static_cast<long long>(tiers.cold_slots), static_cast<double>(sizing.slot_bytes) / 1024.0,
+                static_cast<double>(sizing.cold_slot_bytes) / 1024.0);
+  }
 }
 
 }  // namespace
@@ -130,6 +146,7 @@ int info_command(const MpiEnvironment&, Communicator& world, const std::vector<s
                 static_cast<double>(sizing.memory.activations) / kMiB,
                 static_cast<double>(sizing.memory.kv_cache) / 1024.0 / tokens, tokens);
   }
+  if (settings.cache.has_cold()) print_host_pages(model, context, settings);
   print_strategies(arguments, model, context);
   if (settings.cache.page_tokens % 16 == 0) print_guard(settings, model, context);
   return 0;

@@ -87,6 +87,15 @@ void add_transfers(Collector& to, const CacheStats& stats) {
                     &TransferStats::busy_seconds);
   to.add_by_channel(counter("cache_transfer_failures_total", "Copies between tiers that failed."),
                     &TransferStats::failures);
+  if (const ColdStats& cold = stats.cold; cold.is_used()) {
+    to.add(gauge("cache_cold_capacity_pages", "Pages that the host can hold in the cold format.")
+               .add(cold.capacity_pages));
+    to.add(gauge("cache_cold_used_pages", "Pages that the host holds in the cold format.").add(cold.used_pages));
+    to.add(counter("cache_transcoded_pages_total", "Pages that got the cold format.").add(cold.transcoded_pages));
+    to.add(counter("cache_cold_promoted_pages_total", "Pages that came back to the device from the cold format.")
+               .add(cold.promoted_pages));
+    to.add(gauge("cache_cold_saved_bytes", "Bytes of a rank that cold pages do not take now.").add(cold.saved_bytes));
+  }
   if (stats.sparse.is_used()) {
     to.add(
         counter("sparse_pages_read_total", "Pages that sparse attention read, by token, layer and KV head of rank 0.")

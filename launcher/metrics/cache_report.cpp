@@ -77,7 +77,18 @@ Json sparse_json(const SparseStats& sparse) {
           {"estimated_mass", share(sparse.mass, sparse.lists)},
           {"offloaded_pages", sparse.offloaded_pages},
           {"in_place_page_reads", sparse.in_place_page_reads},
-          {"peak_in_place_pages", sparse.peak_in_place_pages}};
+          {"peak_in_place_pages", sparse.peak_in_place_pages},
+          {"hot_reads", sparse.hot_reads},
+          {"hot_fetches", sparse.hot_fetches}};
+}
+
+Json cold_json(const ColdStats& cold) {
+  if (!cold.is_used()) return nullptr;
+  return {{"capacity_pages", cold.capacity_pages},
+          {"used_pages", cold.used_pages},
+          {"transcoded_pages", cold.transcoded_pages},
+          {"promoted_pages", cold.promoted_pages},
+          {"saved_bytes", cold.saved_bytes}};
 }
 
 std::string percent_of(std::optional<double> ratio) {
@@ -123,6 +134,7 @@ Json cache_json(const CacheStats& stats) {
           {"preemptions", stats.preemptions},
           {"transfers", std::move(transfers)},
           {"sparse", sparse_json(stats.sparse)},
+          {"cold", cold_json(stats.cold)},
           {"exposed_stall_seconds", stats.exposed_stall_seconds},
           {"overlap_ratio", or_null(stats.overlap_ratio())},
           {"reuse_distances", reuse_json(stats.reuse_distances)},
@@ -154,6 +166,12 @@ std::string cache_text(const CacheStats& stats) {
     if (is_of_disk(channel))
       text += fmt::format(", {:.1f} MiB on the disk", static_cast<double>(transfer.stored_bytes) / kMiB);
     text += "\n";
+  }
+  if (const ColdStats& cold = stats.cold; cold.is_used()) {
+    text +=
+        fmt::format("           cold pages: {} of {} used, {} transcoded, {} read again; {:.1f} MiB a rank saved now\n",
+                    cold.used_pages, cold.capacity_pages, cold.transcoded_pages, cold.promoted_pages,
+                    static_cast<double>(cold.saved_bytes) / (1024.0 * 1024.0));
   }
   if (const SparseStats& sparse = stats.sparse; sparse.is_used()) {
     text += fmt::format(

@@ -32,7 +32,13 @@ void describe_tiers(const Engine& engine, CacheStats& cache) {
   const TierConfig& tiers = engine.tier_config();
   cache.tier(Tier::kDevice).capacity_pages = engine.config().num_slots;
   cache.tier(Tier::kDevice).used_pages = stats.used_slots;
-  cache.tier(Tier::kHost).capacity_pages = tiers.host_slots;
+  cache.tier(Tier::kHost).capacity_pages = tiers.host_slots + tiers.cold_slots;
+  const int64_t saved = engine.kv_layout().page_bytes() - engine.cold_layout().page_bytes();
+  cache.cold = {.capacity_pages = tiers.cold_slots,
+                .used_pages = stats.used_cold_slots,
+                .transcoded_pages = stats.transcoded_pages,
+                .promoted_pages = stats.promoted_cold_pages,
+                .saved_bytes = tiers.cold_slots > 0 ? stats.used_cold_slots * saved : 0};
   cache.tier(Tier::kHost).used_pages = stats.used_host_slots;
   cache.tier(Tier::kDisk).capacity_pages = tiers.disk_pages + static_cast<int64_t>(tiers.stored.size());
   cache.tier(Tier::kDisk).used_pages = stats.stored_now;
@@ -126,6 +132,7 @@ EngineFigures figures_of(const Engine& engine) {
   cache.demoted_pages = stats.demoted_pages + stats.stored_pages;
   cache.promoted_pages = stats.promoted_pages + stats.fetched_pages;
   const SelectionTotals selected = engine.selection_totals();
+  const HotTotals hot = engine.hot_totals();
   constexpr double kMassUnits = 1 << 20;
   cache.sparse = {selected.lists,
                   selected.dense_lists,
@@ -134,7 +141,9 @@ EngineFigures figures_of(const Engine& engine) {
                   static_cast<double>(selected.mass) / kMassUnits,
                   stats.offloaded_pages,
                   stats.in_place_page_reads,
-                  stats.peak_in_place_pages};
+                  stats.peak_in_place_pages,
+                  hot.hits,
+                  hot.fetched};
   describe_tiers(engine, cache);
   describe_transfers(engine, cache);
   describe_reuse(engine, cache);

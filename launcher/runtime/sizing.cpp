@@ -81,14 +81,23 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
     tiers.disk_dir = cache.disk_dir;
     tiers.disk_bytes = cache.disk_bytes > 0 ? cache.disk_bytes : free_disk_bytes(cache.disk_dir) / 2;
   }
+  if (cache.has_cold()) {
+    tiers.cold_format = parse_kv_format(cache.cold_format);
+    tiers.compression_ratio = cache.compression_ratio;
+    tiers.host_bytes = cache.host_bytes > 0 ? cache.host_bytes : tiers.host_slots * slot_bytes;
+    const KvLayout cold = cold_layout_of(layout, tiers.cold_format, {});
+    fit_cold_slots(tiers, layout, cold);
+    sizing.cold_slot_bytes = HostPool::cold_slot_bytes_of(cold);
+  }
   tiers.disk_io = cache.disk_io;
   tiers.disk_packing_level = cache.disk_packing == "zstd" ? static_cast<int32_t>(cache.disk_packing_level) : 0;
   tiers.persist = cache.persist;
   tiers.workers = settings.transfer.workers;
   tiers.timeout = std::chrono::milliseconds(settings.transfer.timeout_ms);
   tiers.faults = parse_faults(settings.transfer.inject);
-  tiers.may_bypass = cache.load_or_recompute == "auto";
-  sizing.memory.host_cache = tiers.host_slots * slot_bytes;
+  // Results would depend on what was measured.
+  tiers.may_bypass = cache.load_or_recompute == "auto" && !cache.has_cold();
+  sizing.memory.host_cache = cache.has_cold() ? tiers.host_bytes : tiers.host_slots * slot_bytes;
   LS_REQUIRE(ConfigError, !settings.attention.sparse_offload || tiers.host_slots > 0,
              "attention.sparse_offload = true and cache.host_tokens = {}, which comes to no host memory here; give "
              "cache.host_tokens or cache.host_bytes above 0, or attention.sparse_offload = false",
@@ -223,8 +232,10 @@ void agree_on_sizing(Communicator& world, Sizing& sizing) {
   TierSizes& tiers = engine.tiers;
   const int64_t host_slot_bytes = tiers.host_slots > 0 ? sizing.memory.host_cache / tiers.host_slots : 0;
   tiers.host_slots = world.all_reduce_min(tiers.host_slots);
+  tiers.cold_slots = world.all_reduce_min(tiers.cold_slots);
+  tiers.host_bytes = world.all_reduce_min(tiers.host_bytes);
   tiers.disk_bytes = world.all_reduce_min(tiers.disk_bytes);
-  sizing.memory.host_cache = tiers.host_slots * host_slot_bytes;
+  sizing.memory.host_cache = tiers.host_bytes > 0 ? tiers.host_bytes : tiers.host_slots * host_slot_bytes;
 }
 
 }  // namespace lockstep

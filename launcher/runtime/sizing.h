@@ -22,7 +22,8 @@ struct Sizing {
   EngineConfig engine;
   RankMemory memory;
   int64_t slot_bytes = 0;  // of the KV cache on the device
-  std::string reason;      // how the KV cache got its size
+  int64_t cold_slot_bytes = 0;
+  std::string reason;  // how the KV cache got its size
 };
 
 /// Memory that one rank may take on its device.

@@ -143,6 +143,43 @@ TEST_F(PageTableTest, RefusesAPromotionOfAPageThatIsThere) {
             std::string::npos);
 }
 
+TEST_F(PageTableTest, FollowsAPageThatShrinks) {
+  table_ = PageTable(4, 2, 0, 3);
+  const auto shrink = [](int64_t page, int32_t host_slot, int32_t cold_slot) {
+    PageOp op{PageOpKind::kTranscode, PageId(page), SlotId(-1), Tier::kHost, SlotId(host_slot)};
+    op.cold_slot = SlotId(cold_slot);
+    return op;
+  };
+  const Hash128 key{1, 2};
+  apply({allocate(1, 0), seal(1, 0), to_host(1, 0, 1), evict(1, 0), shrink(1, 1, 3)});
+  EXPECT_EQ(table_.num_host_used(), 1);
+  apply({allocate(2, 0), seal(2, 0), to_host(2, 0, 1), to_device(1, 1, 3)});  // its slot of the host is another's
+  EXPECT_EQ(table_.slot_of(PageId(1)), SlotId(1));
+  EXPECT_NE(message_of({shrink(2, 1, 3)}).find("the slot is in use by page 1"), std::string::npos);
+  const auto fails = [&](const PageOp& op, const char* words) {
+    PageTable fresh(4, 2, 0, 3);
+    StepPlan plan;
+    plan.ops = {allocate(1, 0), seal(1, 0), to_host(1, 0, 1), op};
+    try {
+      fresh.apply(plan);
+      ADD_FAILURE() << "no error";
+    } catch (const Error& error) {
+      EXPECT_NE(std::string(error.what()).find(words), std::string::npos) << error.what();
+    }
+  };
+  fails(shrink(1, 0, 3), "the page is in host slot 1");
+  fails(shrink(1, 1, 0), "cold slots are those from 2 on");
+  fails(shrink(1, 1, 5), "slots are 0 to 4");
+  fails({PageOpKind::kPromote, PageId(9), SlotId(-1), Tier::kHost, SlotId(2), key}, "does not go into a cold slot");
+  PageTable fresh(4, 2, 0, 3);
+  StepPlan plan;
+  plan.ops = {allocate(1, 0),
+              seal(1, 0),
+              to_host(1, 0, 2),
+              {PageOpKind::kDemote, PageId(1), SlotId(-1), Tier::kDisk, SlotId(2), key}};
+  EXPECT_THROW(fresh.apply(plan), Error);
+}
+
 TEST_F(PageTableTest, AMessageTellsTheLastOps) {
   EXPECT_NE(message_of({allocate(1, 0), seal(1, 0), seal(1, 0)}).find("SEAL device of page 1 in slot 0"),
             std::string::npos);

@@ -18,7 +18,7 @@ int64_t steps_wanted() {
 }
 
 TEST(PlannerRanks, EightRanksStayTogether) {
-  int64_t steps = 0, failures = 0, invalidated = 0, waits = 0;
+  int64_t steps = 0, failures = 0, invalidated = 0, waits = 0, from_cold = 0;
   for (uint64_t seed = 5000; steps < steps_wanted(); ++seed) {
     SCOPED_TRACE(seed);
     TierWorkload workload = random_tier_workload(seed, 150);
@@ -34,6 +34,7 @@ TEST(PlannerRanks, EightRanksStayTogether) {
     failures += simulation.num_failures();
     invalidated += simulation.planner().stats().invalidated_pages;
     waits += simulation.planner().stats().fetched_pages;
+    from_cold += simulation.planner().stats().promoted_cold_pages;
     if (seed % 16 == 0) {
       ASSERT_EQ(simulation.outputs(), plain_outputs(workload));
     }
@@ -41,6 +42,7 @@ TEST(PlannerRanks, EightRanksStayTogether) {
   EXPECT_GT(failures, steps / 1000);
   EXPECT_GT(invalidated, 0);
   EXPECT_GT(waits, 0);
+  EXPECT_GT(from_cold, 0);
   RecordProperty("steps", std::to_string(steps));
   std::printf("%lld steps, %lld failed transfers, %lld invalidated pages\n", static_cast<long long>(steps),
               static_cast<long long>(failures), static_cast<long long>(invalidated));
@@ -53,7 +55,8 @@ TEST(PlannerRanks, ADivergenceIsFoundAtOnce) {
   simulation.run();
   const auto& plans = simulation.plans();
   for (size_t victim = 0; victim + 1 < plans.size(); ++victim) {
-    PageTable table(workload.config.num_slots, workload.config.tiers.host_slots);
+    PageTable table(workload.config.num_slots, workload.config.tiers.host_slots, workload.config.open_slots,
+                    workload.config.tiers.cold_slots);
     for (size_t i = 0; i <= victim; ++i) {
       StepPlan plan = deserialize_step_plan(plans[i]);
       // This rank forgets an op, as one that decides on its own would.

@@ -14,12 +14,12 @@ constexpr uint64_t kGarbage = 0xbadbadbadbadbad;
 RankModel::RankModel(const PlannerConfig& config, const RankModelOptions& options)
     : options_(options),
       random_(options.seed),
-      table_(config.num_slots, config.tiers.host_slots, config.open_slots),
+      table_(config.num_slots, config.tiers.host_slots, config.open_slots, config.tiers.cold_slots),
       device_(static_cast<size_t>(config.num_slots),
               std::vector<uint64_t>(static_cast<size_t>(config.page_tokens), uint64_t{0})),
       open_(static_cast<size_t>(config.open_slots),
             std::vector<uint64_t>(static_cast<size_t>(config.page_tokens), uint64_t{0})),
-      host_(static_cast<size_t>(config.tiers.host_slots)) {
+      host_(static_cast<size_t>(config.tiers.host_slots + config.tiers.cold_slots)) {
   for (HostSlot& slot : host_) slot.content.resize(static_cast<size_t>(config.page_tokens));
 }
 
@@ -56,7 +56,14 @@ void RankModel::apply(const PageOp& op) {
       if (is_offload(op) && host(op).is_void) failed_promotions_.push_back(op.page);
       return;
     case PageOpKind::kInvalidate: disk().erase(op.key); return;
-    case PageOpKind::kTranscode: LS_THROW(Error, "TRANSCODE");
+    case PageOpKind::kTranscode: {
+      LS_CHECK(host(op).fetch <= told_.done[static_cast<size_t>(TransferChannel::kFromDisk)], "shrunk while fetched");
+      has_failed = fails(host(op).is_void);
+      HostSlot& cold = host_[static_cast<size_t>(op.cold_slot.value())];
+      cold = {host(op).content, 0, has_failed};
+      if (has_failed) std::fill(cold.content.begin(), cold.content.end(), kGarbage);
+      break;
+    }
     case PageOpKind::kDemote:
       if (op.tier == Tier::kHost) {
         has_failed = fails(false);

@@ -14,6 +14,8 @@ StepPlan example_plan() {
   plan.number = 7;
   plan.digest_before = {0x0123456789abcdef, 0xfedcba9876543210};
   plan.ops = {{PageOpKind::kSeal, PageId(3), SlotId(1)}, {PageOpKind::kAllocate, PageId(int64_t{1} << 40), SlotId(2)}};
+  plan.ops.push_back({PageOpKind::kTranscode, PageId(3), SlotId(-1), Tier::kHost, SlotId(4)});
+  plan.ops.back().cold_slot = SlotId(9);
   plan.rows.push_back({.sequence = SequenceId(5),
                        .first_position = 128,
                        .tokens = {TokenId(1), TokenId(2), TokenId(151643)},
@@ -111,7 +113,7 @@ TEST(StepPlan, MessageNamesTheVersionSeen) {
     deserialize_step_plan(resealed(bytes));
     FAIL() << "a wrong version was accepted";
   } catch (const FormatError& error) {
-    EXPECT_STREQ(error.what(), "step plan: version 9, this program reads 5");
+    EXPECT_STREQ(error.what(), "step plan: version 9, this program reads 6");
   }
 }
 
@@ -121,6 +123,9 @@ TEST(StepPlan, DigestDependsOnKindPageSlotAndOrder) {
   EXPECT_NE(digest_after({}, seal), digest_after({}, evict));
   EXPECT_NE(digest_after({}, seal), digest_after({}, {PageOpKind::kSeal, PageId(2), SlotId(2)}));
   EXPECT_NE(digest_after({}, seal), digest_after({}, {PageOpKind::kSeal, PageId(1), SlotId(3)}));
+  PageOp cold = seal;
+  cold.cold_slot = SlotId(3);
+  EXPECT_NE(digest_after({}, seal), digest_after({}, cold));
   EXPECT_NE(digest_after(digest_after({}, seal), evict), digest_after(digest_after({}, evict), seal));
 }
 

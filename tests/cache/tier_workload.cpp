@@ -5,6 +5,19 @@
 #include <algorithm>
 
 namespace lockstep {
+namespace {
+
+// Half of what follows `compressed`; from a source of its own, so that all else is as without it.
+void draw_cold_slots(uint64_t seed, PlannerConfig& config) {
+  Draw draw(seed ^ 0xc01d);
+  if (config.policy != "compressed" || draw.one_in(2)) return;
+  config.tiers.cold_slots = draw.between(1, 30);
+  config.tiers.host_slots = draw.between(1, 12);
+  config.tiers.cold_takes_first = !config.splits_first_page && draw.one_in(2);
+}
+
+}  // namespace
+
 TierWorkload random_tier_workload(uint64_t seed, int64_t most_requests) {
   static constexpr const char* kPolicies[] = {"lru", "lfu", "fifo", "adaptive", "compressed"};
   Draw draw(seed);
@@ -26,6 +39,7 @@ TierWorkload random_tier_workload(uint64_t seed, int64_t most_requests) {
   config.tiers.copy_ahead_pages = draw.one_in(2) ? 0 : draw.between(1, 6);
   config.tiers.faults_until_off = 1000000;
   draw_formats(draw, config);
+  draw_cold_slots(seed, config);
   const int64_t capacity = (config.num_slots - (config.splits_first_page ? 1 : 0)) * config.page_tokens;
   int64_t arrival = 0;
   for (int64_t i = 0, count = draw.between(1, most_requests); i < count; ++i) {

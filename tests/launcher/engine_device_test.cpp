@@ -137,6 +137,30 @@ TEST_P(EngineOnDevice, TiersDoNotChangeBits) {
   }
 }
 
+// Class D1 with staging pages, graphs and plans made ahead: however late copies are.
+TEST_P(EngineOnDevice, ColdPagesGiveTheSameAgain) {
+  std::vector<EngineJob> twice = jobs();
+  for (EngineJob job : jobs()) twice.push_back(std::move(job));
+  std::vector<EngineRun> runs;
+  for (const char* faults : {"", "delay:ms=2:probability=0.5:seed=4"}) {
+    EngineRun& run = runs.emplace_back(on_device());
+    run.faults = faults;
+    run.config.plan_ahead = true;
+    run.config.graphs = true;
+    run.config.policy = "compressed";
+    run.config.num_slots = 12;
+    run.config.max_sequence = 12 * 16;
+    run.config.tiers.host_slots = 4;
+    run.config.tiers.cold_slots = 12;
+    run.config.tiers.cold_format = KvFormat::kKv8;
+    run_engine(model(), twice, run);
+    EXPECT_GT(run.stats.transcoded_pages, 0);
+    EXPECT_GT(run.stats.promoted_cold_pages, 0);
+  }
+  expect_equal(runs[1].outcomes, runs[0].outcomes, "late copies");
+  EXPECT_EQ(runs[1].digests, runs[0].digests);
+}
+
 TEST_P(EngineOnDevice, IsCloseToTheCpu) {
   std::vector<EngineJob> scored = jobs();
   for (EngineJob& job : scored) {

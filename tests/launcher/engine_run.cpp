@@ -64,6 +64,7 @@ class Leader {
 void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>& jobs, EngineRun& run) {
   run.progress.assign(static_cast<size_t>(run.num_ranks), 0);
   run.between_steps.assign(static_cast<size_t>(run.num_ranks), 0);
+  run.digests.assign(static_cast<size_t>(run.num_ranks), {});
   check_on_local_ranks(run.num_ranks, [&](Communicator& host_group) {
     const Checkpoint checkpoint = Checkpoint::open(model);
     ThreadPool threads(run.num_threads);
@@ -87,7 +88,7 @@ void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>
       tiers = std::make_unique<CacheTiers>(
           config.tiers, engine.kv_layout(),
           HeadRange{static_cast<int32_t>(shard.kv_heads.begin), static_cast<int32_t>(shard.kv_heads.size())},
-          engine.page_content(), run.num_ranks, run.device);
+          engine.page_content(), run.num_ranks, run.device, engine.cold_layout());
       engine.use_tiers(*tiers);
     }
     if (rank == 0) {
@@ -101,6 +102,7 @@ void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>
       engine.follow([&] { ++run.between_steps[rank]; });
     }
     run.progress[rank] = engine.progress();
+    run.digests[rank] = engine.cache_digest();
   });
 }
 

@@ -46,6 +46,7 @@ struct EngineRun {
   MoverStats moves{};                    // of rank 0
   DiskStoreBytes disk{};                 // of rank 0
   std::vector<uint64_t> progress{};      // by rank, at the end
+  std::vector<Hash128> digests{};        // by rank: of all page ops
   std::vector<int64_t> between_steps{};  // by rank: calls
   int64_t num_graphs = 0;                // of rank 0
   std::vector<double> key_decibels{};    // by layer, of kv4

@@ -59,12 +59,14 @@ void ClaimSettings::add_to(OptionSet& options) {
   options.add("requests", &requests, "reuse, hit-rate: requests, prefixes in turn");
   options.add("prefix-tokens", &prefix_tokens, "reuse, hit-rate: tokens of a prefix");
   options.add("suffix-tokens", &suffix_tokens, "reuse, hit-rate: tokens behind it that are new to every request");
-  options.add("context", &context, "sparse-speed, sparse-memory: tokens that one token attends to");
-  options.add("rows", &rows, "accuracy: the first so many rows of the held-out set, 0 = all");
+  options.add("context", &context, "sparse-speed: tokens that one token attends to");
+  options.add("rows", &rows, "accuracy, sparse-memory: the first so many rows of the held-out set, 0 = all");
   options.add("batch", &batch, "parallel, mixed-precision: sequences that start together");
+  options.add("at-once", &at_once, "sparse-memory: sequences that run at once");
   options.add("input-tokens", &input_tokens, "parallel, mixed-precision: tokens of each random prompt");
   options.add("output-tokens", &output_tokens, "parallel, mixed-precision: tokens that each sequence generates");
-  options.add("prompt-tokens", &prompt_tokens, "latency: tokens of the prompt that comes");
+  options.add("prompt-tokens", &prompt_tokens,
+              "latency: tokens of the prompt that comes; sparse-memory: of random prompts, without held-out questions");
 }
 
 void ClaimSettings::validate() const {
@@ -77,6 +79,7 @@ void ClaimSettings::validate() const {
                                    {"suffix-tokens", suffix_tokens},
                                    {"context", context},
                                    {"batch", batch},
+                                   {"at-once", at_once},
                                    {"input-tokens", input_tokens},
                                    {"output-tokens", output_tokens},
                                    {"prompt-tokens", prompt_tokens}})
@@ -128,8 +131,8 @@ int claims_command(const MpiEnvironment& mpi, Communicator& world, const std::ve
   };
   if (is_root) std::printf("%s\n%s", runtime.description().c_str(), table_head().c_str());
   take({"reuse", "hit-rate"}, [&] { return measure_reuse(run); });
-  take({"sparse-speed", "sparse-memory"},
-       [&] { return run_phase(world, kExitFailure, [&] { return measure_sparse(run, runtime); }); });
+  take({"sparse-speed"}, [&] { return run_phase(world, kExitFailure, [&] { return measure_sparse(run, runtime); }); });
+  take({"sparse-memory"}, [&] { return measure_sparse_memory(run); });
   take({"kv8-bytes", "kv4-bytes"}, [&] { return measure_page_bytes(run); });
   take({"sparse-accuracy", "kv8-accuracy", "kv4-accuracy"}, [&] { return measure_accuracy(run, chosen); });
   take({"parallel"}, [&] { return measure_parallel(run); });

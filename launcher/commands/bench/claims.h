@@ -28,6 +28,7 @@ struct ClaimSettings {
   int64_t rows = 64;
   int64_t batch = 8, input_tokens = 256, output_tokens = 32;
   int64_t prompt_tokens = 2048;
+  int64_t at_once = 16;
 
   void add_to(OptionSet& options);
   /// Throws ConfigError naming option, value and accepted values.
@@ -57,8 +58,10 @@ std::vector<Claim> measure_mixed_precision(const ClaimRun& run);
 /// latency: the longest wait for a token of a running sequence while a long prompt is computed, in chunks of a page
 /// against all in one step.
 std::vector<Claim> measure_latency(const ClaimRun& run);
-/// sparse-speed, sparse-memory: attention of one token on rank 0's device, a rank's part of the heads.
+/// sparse-speed: attention of one token on rank 0's device, a rank's part of the heads.
 std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime);
+/// sparse-memory: questions that run at once, dense and with attention.sparse_offload.
+std::vector<Claim> measure_sparse_memory(const ClaimRun& run);
 /// kv8-bytes, kv4-bytes: from the layout of pages, with all that they hold. Local.
 std::vector<Claim> measure_page_bytes(const ClaimRun& run);
 /// sparse-accuracy, kv8-accuracy, kv4-accuracy, those of them in `wanted`: the model's held-out set, as `lockstep

@@ -86,7 +86,9 @@ Rig::Rig(Options rig_options)
       stream(compute_stream(options)),
       context{.device = options.device, .stream = &stream},
       device_pool(options.layout, options.device_slots, options.device, options.layout.is_coded() ? 1 : 0),
-      host_pool(options.layout, options.host_slots, options.device),
+      host_pool(options.cold_slots > 0
+                    ? HostPool(options.layout, options.host_slots, options.cold, options.cold_slots, options.device)
+                    : HostPool(options.layout, options.host_slots, options.device)),
       file(options.layout) {
   options.mover.faults = FaultPlan(parse_faults(options.faults), Rank(0));
   mover =

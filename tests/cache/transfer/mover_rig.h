@@ -68,6 +68,8 @@ struct Rig {
     bool async_compute = false;  // CPU: the computation runs on a thread of its own
     std::string faults{};
     MoverOptions mover{.timeout = std::chrono::minutes(5), .piece_bytes = 1};
+    KvLayout cold{};
+    int64_t cold_slots = 0;  // of that layout
   };
   explicit Rig(Options options);
   ~Rig();

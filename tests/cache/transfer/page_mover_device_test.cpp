@@ -1,4 +1,5 @@
 // The mover on a CUDA device: streams in place of threads, events in place of waits.
+#include "tests/cache/transfer/page_mover_cold.h"
 #include "tests/cache/transfer/random_plans.h"
 
 #include <atomic>
@@ -48,6 +49,10 @@ TEST(PageMoverDevice, AComputationIsEnqueuedBehindCopiesOutOfItsSlots) {
   }
   EXPECT_TRUE(rig.settle().empty());
 }
+
+TEST(PageMoverDevice, PagesShrinkAndComeBack) { expect_that_pages_shrink(kDevice); }
+TEST(PageMoverDevice, SlotsOfColdPagesAreUsedAgainAtOnce) { expect_that_slots_are_used_again(kDevice); }
+TEST(PageMoverDevice, FailuresOfColdPagesAreFoundAndTold) { expect_that_failures_are_found(kDevice); }
 
 TEST(PageMoverDevice, FailuresAreFoundAndTold) {
   Rig rig({.device = kDevice, .faults = "bit_flip:nth=1,host_copy:nth=2"});

@@ -220,7 +220,10 @@ TEST(PageMover, RefusesPlansThatCannotBe) {
   fails(to_host(kA, 0, -1), {"host slot -1 of 4"});
   fails(to_device(kA, 0, 0), {"page 1", "host slot 0", "nothing was written"});
   fails(from_disk(kA, 0), {"no disk store"});
-  fails({PageOpKind::kTranscode, kA, SlotId(0)}, {"format"});
+  PageOp shrink{PageOpKind::kTranscode, kA};
+  shrink.host_slot = SlotId(0);
+  shrink.cold_slot = SlotId(4);
+  fails(shrink, {"host slot 4 of 4"});
   expect_throw<Error>(
       [&] {
         rig.mover->begin(rig.plan({{PageOpKind::kEvict, kA, SlotId(-1), Tier::kDisk}}));

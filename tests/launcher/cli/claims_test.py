@@ -1,5 +1,6 @@
 """`lockstep bench claims`: every claim with a verdict, figures that do not depend on time, ranks, mistakes."""
 import json
+import re
 import shlex
 import subprocess
 import sys
@@ -33,9 +34,9 @@ class Claims(cli.CliTest):
         self.assertEqual(rows["hit-rate"]["verdict"], "cannot hold")
         self.assertIn("at most", rows["hit-rate"]["reason"])
         self.assertIn("8 of 64 pages", rows["sparse-speed"]["how"])
-        # Summaries of 4 bytes a channel beside 64 tokens of 2 x 2.
-        self.assertAlmostEqual(rows["sparse-memory"]["value"]["median"], -1 / 64)
-        self.assertEqual(rows["sparse-memory"]["verdict"], "does not hold")
+        self.assertIn("3 running at once", rows["sparse-memory"]["how"])
+        self.assertIn("3 of 3 answers have the same tokens as without offload; 3 answers are exact, 3 with dense attention",
+                      rows["sparse-memory"]["how"])
         self.assertEqual(rows["kv8-bytes"]["verdict"], "cannot hold")
         self.assertAlmostEqual(rows["kv8-bytes"]["value"]["median"], 1 - 68608 / 131072)
         self.assertAlmostEqual(rows["kv4-bytes"]["value"]["median"], 1 - 37376 / 131072)
@@ -83,6 +84,32 @@ class Claims(cli.CliTest):
             self.assertEqual(rows[name]["verdict"], "not measurable here")
             self.assertIn("held-out", rows[name]["reason"])
 
+    def test_memory_of_sequences_that_run_at_once(self):
+        for ranks, arguments, least in ((0, (), 0.35), (2, (), 0.35), (0, ("--cache.format", "kv4", "--cache.page_tokens", "16"), 0.25)):
+            rows = self.claims("--model", cli.RECALL, "--only", "sparse-memory", "--rows", "16", "--threads", "1", *arguments, ranks=ranks)
+            self.check_form(rows)
+            row = rows["sparse-memory"]
+            self.assertGreater(row["value"]["median"], least, row["how"])
+            self.assertIn("16 held-out questions (prompts of 249 to 3069 tokens), 16 running at once", row["how"])
+            self.assertIn("16 of 16 answers have the same tokens as without offload; 16 answers are exact, 16 with dense", row["how"])
+            figures = re.search(r"counted: ([\d.]+) MiB \((\d+) pages, a twentieth fewer did not do, and at the peak (\d+) on the host\) "
+                                r"with attention.sparse_offload, ([\d.]+) MiB \((\d+) pages.*dense attention, ([\d.]+) MiB", row["how"])
+            few_mib, few, on_host, mib, pages, sparse_mib = map(float, figures.groups())
+            self.assertGreater(on_host, 0)
+            self.assertGreaterEqual(few + on_host, 0.9 * pages)  # nobody went without
+            self.assertLess(few, pages)
+            self.assertGreater(sparse_mib, mib)  # summaries
+            self.assertAlmostEqual(row["value"]["median"], 1 - few_mib / mib, delta=0.02)
+
+    def test_memory_of_random_prompts(self):
+        row = self.claims("--shape", "tiny", "--only", "sparse-memory", "--at-once", "4", "--prompt-tokens", "512")["sparse-memory"]
+        self.assertIn("4 random prompts (prompts of 512 to 512 tokens), 4 running at once", row["how"])
+        self.assertIn("4 of 4 answers have the same tokens", row["how"])
+        self.assertIn("no right answers", row["how"])
+        row = self.claims("--shape", "tiny", "--only", "sparse-memory", "--prompt-tokens", "1000000")["sparse-memory"]
+        self.assertEqual(row["verdict"], "not measurable here")
+        self.assertIn("positions", row["reason"])
+
     def test_threads_are_counted(self):
         rows = self.claims("--shape", "tiny", *SMALL, "--threads", "3", "--only", "parallel")
         self.assertIn("3 threads (1 rank x 3) against 1:", rows["parallel"]["how"])
@@ -118,6 +145,7 @@ class Claims(cli.CliTest):
                                 (("--shape", "tiny", "--requests", "3"), "prefixes"),
                                 (("--shape", "tiny", "--rows", "-1"), "rows"),
                                 (("--shape", "tiny", "--context", "0"), "context"),
+                                (("--shape", "tiny", "--at-once", "0"), "at-once"),
                                 (("--shape", "llama-9"), "llama-3-8b"),
                                 ((), "--shape")):
             self.claims(*arguments, code=2)
@@ -127,7 +155,7 @@ class Claims(cli.CliTest):
         self.assertIn("bench claims", cli.run(0, "bench", "--help").stdout)
         text = cli.run(0, "bench", "claims", "--help").stdout
         for option in ("--only", "--shape", "--json", "--repeats", "--seconds", "--prefixes", "--requests", "--prefix-tokens",
-                       "--suffix-tokens", "--context", "--rows", "--batch", "--input-tokens", "--output-tokens",
+                       "--suffix-tokens", "--context", "--rows", "--batch", "--at-once", "--input-tokens", "--output-tokens",
                        "--prompt-tokens", "--model", "--cache.page_tokens"):
             self.assertIn(option, text)
 

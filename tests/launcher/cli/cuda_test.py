@@ -2,6 +2,7 @@
 
 LOCKSTEP_EMULATED_MODULE names the emulated CUDA module; set LOCKSTEP_TEST_GPU=1 to run on real GPUs instead.
 """
+import json
 import os
 import signal
 import subprocess
@@ -77,6 +78,28 @@ class SameBytes(CudaTest):
                 for numerics in ((), ("--cache.format", "kv8"), ("--cache.format", "kv4"), sparse,
                                  ("--cache.format", "k8v4", *sparse))}
         self.assertEqual(len(seen), 5)
+
+    def test_pages_read_on_the_host(self):
+        # A device too small for what runs: copies of what is selected come and go, ahead of use or not, or not at all.
+        model = cli.make_model(self.directory / "model", hidden=128, heads=4, head_dim=64, kv_heads=2, ffn=192)
+        sparse = ("--cache.page_tokens", 16, "--attention.sparse_ratio", 0.3, "--attention.sparse_dense_below", 0,
+                  "--attention.sparse_least_pages", 1, "--attention.sparse_dense_layers", 0,
+                  "--attention.sparse_recent_pages", 0)
+        small = ("--cache.device_tokens", 512, "--cache.host_tokens", 4096, "--cache.load_or_recompute", "load",
+                 "--attention.sparse_offload", "true")
+        rows = [{**row, "max_tokens": 60} for row in requests()]
+        for numerics in ((), ("--cache.format", "kv4")):
+            expected, _ = self.job(1, model, rows, *sparse, *numerics)
+            for ranks, arguments in ((1, ()), (2, ("--attention.sparse_hot_pages", 8)),
+                                     (1, ("--attention.sparse_hot_pages", 0, "--graphs", "false"))):
+                got, log = self.job(ranks, model, rows, *sparse, *numerics, *small, *arguments, "--summary",
+                                    self.directory / "out.json")
+                self.assertEqual(got, expected, f"{ranks} ranks, {numerics}, {arguments}\n{log}")
+                counts = json.loads((self.directory / "out.json").read_text())["cache"]["sparse"]
+                self.assertGreater(counts["in_place_page_reads"], 0)
+                has_copies = "--graphs" not in arguments
+                self.assertEqual(counts["hot_fetches"] > 0, has_copies)
+                self.assertEqual(counts["hot_reads"] > counts["hot_fetches"], has_copies)
 
     def test_evaluation_looks_one_step_ahead(self):
         done = subprocess.run(cli.command(2, "eval", "--model", cli.RECALL, "--device", "cuda", "--rows", 2, "--threads", 1,

@@ -1,5 +1,6 @@
 #include "launcher/runtime/sizing.h"
 
+#include "cache/transfer/host_pool.h"
 #include "core/error.h"
 
 #include <algorithm>
@@ -55,6 +56,40 @@ TEST_F(SizingTest, RefusesWhatCannotWork) {
   EXPECT_THROW(propose(), ConfigError);
   settings_.model.max_sequence = 0;
   EXPECT_THROW(propose(1000), ConfigError);
+}
+
+TEST_F(SizingTest, TheHostsBytesAreDividedByTheRatio) {
+  settings_.model.dtype = "bf16";
+  settings_.runtime.determinism = "d1";
+  settings_.cache.policy = "compressed";
+  settings_.cache.cold_format = "kv4";
+  settings_.cache.device_tokens = 4096;
+  settings_.cache.host_bytes = int64_t{16} << 20;
+  settings_.validate();
+  const auto mean_share = [&](const Sizing& sizing) {
+    const TierSizes& tiers = sizing.engine.tiers;
+    const double exact = static_cast<double>(tiers.host_slots), cold = static_cast<double>(tiers.cold_slots);
+    const double cold_share = static_cast<double>(sizing.cold_slot_bytes) / static_cast<double>(sizing.slot_bytes);
+    return (exact + cold * cold_share) / (exact + cold);
+  };
+  for (const double ratio : {0.5, 0.7, 0.9}) {
+    settings_.cache.compression_ratio = ratio;
+    const Sizing sizing = propose();
+    EXPECT_NEAR(mean_share(sizing), ratio, 0.01);
+    EXPECT_LE(sizing.engine.tiers.host_slots * HostPool::slot_bytes_of({64, 2, 2, 8, DType::kBF16}) +
+                  sizing.engine.tiers.cold_slots * sizing.cold_slot_bytes,
+              settings_.cache.host_bytes);
+  }
+  settings_.cache.compression_ratio = 1.0;
+  EXPECT_EQ(propose().engine.tiers.cold_slots, 0);
+  settings_.cache.compression_ratio = 0.0;
+  const TierSizes tiers = propose().engine.tiers;
+  EXPECT_NEAR(static_cast<double>(tiers.host_slots) / static_cast<double>(tiers.host_slots + tiers.cold_slots), 0.125,
+              0.01);
+  settings_.cache.cold_format = "kv8";  // first pages may be cold
+  EXPECT_EQ(propose().engine.tiers.host_slots, 2);
+  settings_.cache.compression_ratio = 0.1;
+  EXPECT_THROW(propose(), ConfigError);
 }
 
 TEST_F(SizingTest, DtypeFollowsTheModelUnlessAsked) {
