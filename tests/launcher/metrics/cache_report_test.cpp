@@ -33,6 +33,7 @@ TEST(CacheReport, JsonHasEveryFieldInItsPlace) {
       "from_disk": {"transfers": 44, "pages": 52, "bytes": 16384, "busy_seconds": 2.0, "failures": 4}},
     "sparse": {"lists": 6, "dense_lists": 2, "pages_read": 10, "pages_there": 40, "read_ratio": 0.25,
                "estimated_mass": 0.5},
+    "cold": {"capacity_pages": 8, "used_pages": 5, "transcoded_pages": 9, "promoted_pages": 4, "saved_bytes": 1048576},
     "exposed_stall_seconds": 1.0, "overlap_ratio": 0.8,
     "reuse_distances": {"first_uses": 5, "sum_pages": 315, "buckets": [
       {"up_to_pages": 1, "reuses": 1}, {"up_to_pages": 2, "reuses": 1}, {"up_to_pages": 4, "reuses": 2},
