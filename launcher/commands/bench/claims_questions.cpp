@@ -9,7 +9,6 @@
 #include "launcher/batch/prompt_encoder.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <unistd.h>
 
 namespace lockstep::bench {

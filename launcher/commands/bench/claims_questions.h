@@ -9,6 +9,7 @@
 #include "launcher/text_model.h"
 
 #include <cstdint>
+#include <filesystem>
 #include <optional>
 #include <span>
 #include <vector>

@@ -36,6 +36,7 @@ TEST(CacheReport, JsonHasEveryFieldInItsPlace) {
     "sparse": {"lists": 6, "dense_lists": 2, "pages_read": 10, "pages_there": 40, "read_ratio": 0.25,
                "estimated_mass": 0.5, "offloaded_pages": 7, "in_place_page_reads": 70, "peak_in_place_pages": 5,
                "hot_reads": 40, "hot_fetches": 9},
+    "cold": {"capacity_pages": 8, "used_pages": 5, "transcoded_pages": 9, "promoted_pages": 4, "saved_bytes": 1048576},
     "exposed_stall_seconds": 1.0, "overlap_ratio": 0.8,
     "reuse_distances": {"first_uses": 5, "sum_pages": 315, "buckets": [
       {"up_to_pages": 1, "reuses": 1}, {"up_to_pages": 2, "reuses": 1}, {"up_to_pages": 4, "reuses": 2},
