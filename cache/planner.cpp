@@ -42,6 +42,10 @@ const PlannerConfig& validated(const PlannerConfig& config) {
              "planner: cold slots need the policy compressed and host slots of the canonical format, where first pages "
              "and pages of the disk come by; there are {} under {}",
              tiers.host_slots, config.policy);
+  LS_REQUIRE(
+      ConfigError, tiers.cold_slots == 0 || !config.offload,
+      "planner: pages that are read on the host have the canonical format; offload does not go with {} cold slots",
+      tiers.cold_slots);
   require_at_least("disk_pages", tiers.disk_pages, 0);
   require_at_least("disk_pages_per_segment", tiers.disk_pages_per_segment, 1);
   LS_REQUIRE(ConfigError, tiers.host_slots > 0 || (tiers.disk_pages == 0 && tiers.stored.empty()),

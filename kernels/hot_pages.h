@@ -25,6 +25,8 @@ struct HotPages {
   uint64_t* tags = nullptr;     // [layer][KV head][num_blocks]: the host slot and its filling; 0: holds nothing
   int32_t* used = nullptr;      // [layer][KV head][num_blocks]: the last call that read or filled it
   int32_t* calls = nullptr;     // [layer][KV head]: calls so far
+  int32_t* launches = nullptr;  // [KV head]: calls for all layers so far, hints among them
+  int32_t* claims = nullptr;    // [KV head][num_host_slots]: the launch that last looked for a place for the slot
   int32_t* fillings = nullptr;  // [num_host_slots]: how often the slot was filled
   int64_t num_host_slots = 0;
   int64_t* totals = nullptr;  // pages of lists that were hot, that were fetched, and that were read in the host

@@ -223,8 +223,6 @@ void Engine::run(const StepPlan& plan) {
   describe(span, plan);
   if (context_.tracer != nullptr) context_.tracer->collect();
   follow_ops(plan);
-  batch_.follow(plan, config_.num_slots);
-  if (hot_) hot_->follow(plan);
   if (!plan.rows.empty()) compute(plan);
   if (mover_) mover_->end(plan);
   score_prompts(plan);

@@ -1,6 +1,7 @@
 // How the engine sets its cache up: pages in memory, table, planner.
 #include "core/error.h"
 #include "dist/model/key_calibration.h"
+#include "kernels/hot_pages.h"
 #include "kernels/page_summaries.h"
 #include "launcher/engine.h"
 
@@ -108,7 +109,10 @@ void Engine::calibrate() {
     return slots * (layout_.page_bytes() + beside) / (wider.page_bytes() + beside);
   };
   const int64_t summary_bytes = config_.sparse ? summary_slot_bytes(layout_) : 0;
-  if (config_.are_slots_by_bytes) config_.num_slots = refit(config_.num_slots, summary_bytes);
+  if (config_.are_slots_by_bytes) {
+    config_.num_slots = refit(config_.num_slots, summary_bytes);
+    config_.hot_pages = config_.hot_pages * hot_page_bytes(layout_) / hot_page_bytes(wider);
+  }
   if (config_.tiers.are_slots_by_bytes) config_.tiers.host_slots = refit(config_.tiers.host_slots, 0);
   const int64_t needed = wider.slots_for(config_.max_sequence);
   LS_REQUIRE(ConfigError, config_.num_slots >= needed,

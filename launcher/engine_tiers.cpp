@@ -163,6 +163,8 @@ void Engine::follow_ops(const StepPlan& plan) {
   }
   if (forgotten) must_diverge_ = false;
   table_->apply(plan, forgotten);
+  batch_.follow(plan, config_.num_slots);
+  if (hot_) hot_->follow(plan);
 }
 
 void Engine::confirm(const StepPlan& plan) {
@@ -187,7 +189,11 @@ void Engine::await_disk() {
     return disk_done_[0] == transfers_begun_[static_cast<size_t>(TransferChannel::kToDisk)] &&
            disk_done_[1] == transfers_begun_[static_cast<size_t>(TransferChannel::kFromDisk)];
   };
-  for (tell_transfers(); !is_through(); tell_transfers()) mover_->wait_for_progress(kLook);
+  for (tell_transfers(); !is_through(); tell_transfers()) {
+    ++progress_;
+    group_.throw_if_failed();
+    mover_->wait_for_progress(kLook);
+  }
   if (planner_) times_.disk += static_cast<double>(nanoseconds_since(start)) * 1e-9;
 }
 

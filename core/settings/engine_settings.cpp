@@ -77,7 +77,7 @@ void CacheSettings::add_to(OptionSet& options) {
   options.add("cache.disk_packing", &disk_packing,
               "none, or zstd: pages are packed without loss where that saves blocks of the disk, by transfer.workers "
               "threads (docs/disk-store.md); results do not depend on it");
-  options.add("cache.disk_packing_level", &disk_packing_level, "of zstd, 1 (fastest) to 19");
+  options.add("cache.disk_packing_level", &disk_packing_level, "of zstd, 1 (fastest) to 9");
   options.add("cache.persist", &persist, "in the end, copy cached pages of prompts to the disk, for later jobs");
   options.add("cache.page_tokens", &page_tokens, "tokens of a page, 8 to 1024");
   options.add(
@@ -130,7 +130,7 @@ void CacheSettings::validate() const {
              compression_ratio);
   require_one_of("cache.disk_io", disk_io, {"auto", "uring", "pread", "mmap"});
   require_one_of("cache.disk_packing", disk_packing, {"none", "zstd"});
-  require_range("cache.disk_packing_level", disk_packing_level, 1, 19);
+  require_range("cache.disk_packing_level", disk_packing_level, 1, 9);
   LS_REQUIRE(ConfigError, disk_packing == "none" || !disk_dir.empty(),
              "cache.disk_packing = {}: give cache.disk_dir too", disk_packing);
   LS_REQUIRE(ConfigError, disk_packing != "none" || disk_packing_level == 1,

@@ -43,6 +43,8 @@ HotBuffer::HotBuffer(const OpContext& context, const KvLayout& layout, int64_t n
   place(tags_, pages_.tags, blocks);
   place(used_, pages_.used, blocks);
   place(calls_, pages_.calls, heads);
+  place(launches_, pages_.launches, layout.num_kv_heads);
+  place(claims_, pages_.claims, layout.num_kv_heads * num_host_slots);
   place(fillings_, pages_.fillings, num_host_slots);
   place(totals_, pages_.totals, 3);
   int32_t* lists = nullptr;
@@ -84,7 +86,8 @@ void HotBuffer::join() {
 }
 
 int64_t HotBuffer::bytes() const {
-  return blocks_.bytes() + tags_.bytes() + used_.bytes() + calls_.bytes() + fillings_.bytes() + lists_.bytes();
+  return blocks_.bytes() + tags_.bytes() + used_.bytes() + calls_.bytes() + launches_.bytes() + claims_.bytes() +
+         fillings_.bytes() + lists_.bytes();
 }
 
 HotTotals HotBuffer::totals() const {

@@ -49,7 +49,7 @@ class HotBuffer {
   OpContext hint_context_;
   Event selected_, hinted_;
   bool has_hint_ = false;
-  Buffer blocks_, tags_, used_, calls_, fillings_, totals_, lists_;
+  Buffer blocks_, tags_, used_, calls_, launches_, claims_, fillings_, totals_, lists_;
   HotPages pages_;
   HotLists fetch_lists_, hint_lists_;
   std::vector<int32_t> filled_;

@@ -23,7 +23,7 @@ struct FetchArguments {
   std::byte* blocks;
   int64_t block_bytes, num_blocks, copied_bytes, num_host_slots;
   uint64_t* tags;
-  int32_t *used, *calls;
+  int32_t *used, *calls, *launches, *claims;
   const int32_t* fillings;
   int64_t* totals;
   HotLists lists;
@@ -37,6 +37,20 @@ __device__ uint64_t tag_of(const FetchArguments& args, int64_t host_slot) {
 /// The first place of the set that a host slot belongs to: neighbours go to different sets.
 __device__ int64_t set_of(const FetchArguments& args, int64_t host_slot) {
   return host_slot % (args.num_blocks / kHotWays) * kHotWays;
+}
+
+/// The page's place in its set; -1: it has none.
+__device__ int64_t find_place(const uint64_t* tags, uint64_t tag) {
+  for (int64_t way = 0; way < kHotWays; ++way) {
+    if (tags[way] == tag) return way;
+  }
+  return -1;
+}
+
+/// Several rows may miss the same page: one of them looks for its place.
+__device__ bool claim(int32_t* claim, int32_t launch) {
+  const int32_t seen = *const_cast<volatile int32_t*>(claim);
+  return seen != launch && atomicCAS(claim, seen, launch) == seen;
 }
 
 /// Of the set's blocks the one that was not read for longest, if it was last read before `limit`; it is ours then.
@@ -71,7 +85,7 @@ __device__ void for_listed(const FetchArguments& args, int64_t head, Visit visit
 }
 
 __global__ void __launch_bounds__(kThreads) place_kernel(FetchArguments args) {
-  __shared__ int32_t call;
+  __shared__ int32_t call, launch;
   __shared__ unsigned num_hot, num_fetched, num_left;
   const int64_t head = blockIdx.x;
   uint64_t* const tags = args.tags + head * args.num_blocks;
@@ -79,6 +93,7 @@ __global__ void __launch_bounds__(kThreads) place_kernel(FetchArguments args) {
   if (threadIdx.x == 0) {
     call = args.calls[head] + (args.is_hint ? 0 : 1);
     args.calls[head] = call;
+    launch = ++args.launches[head];
     num_hot = num_fetched = num_left = 0;
   }
   __syncthreads();
@@ -88,21 +103,21 @@ __global__ void __launch_bounds__(kThreads) place_kernel(FetchArguments args) {
     args.lists.sources[entry] = kIsThere;
     if (slot < args.num_slots) return;
     const int64_t host_slot = slot - args.num_slots, set = set_of(args, host_slot);
-    const uint64_t tag = tag_of(args, host_slot);
-    for (int64_t place = set; place < set + kHotWays; ++place) {
-      if (tags[place] != tag) continue;
-      if (!args.is_hint) used[place] = call;
-      args.lists.slots[entry] = static_cast<int32_t>(first_hot + place);
-      atomicAdd(&num_hot, 1U);
+    const int64_t way = find_place(tags + set, tag_of(args, host_slot));
+    if (way < 0) {
+      args.lists.sources[entry] = kIsMissing;
       return;
     }
-    args.lists.sources[entry] = kIsMissing;
+    if (!args.is_hint) used[set + way] = call;
+    args.lists.slots[entry] = static_cast<int32_t>(first_hot + set + way);
+    atomicAdd(&num_hot, 1U);
   });
   __syncthreads();  // from here on blocks may be taken: those that are read in this call have its number
   for_listed(args, head, [&](int64_t entry, int32_t slot) {
     if (args.lists.sources[entry] != kIsMissing) return;
-    args.lists.sources[entry] = kIsThere;
     const int64_t host_slot = slot - args.num_slots, set = set_of(args, host_slot);
+    if (!claim(args.claims + head * args.num_host_slots + host_slot, launch)) return;
+    args.lists.sources[entry] = kIsThere;
     const int64_t place = take_place(used + set, call, call);
     if (place < 0) {
       atomicAdd(&num_left, 1U);
@@ -112,6 +127,15 @@ __global__ void __launch_bounds__(kThreads) place_kernel(FetchArguments args) {
     args.lists.slots[entry] = static_cast<int32_t>(first_hot + set + place);
     args.lists.sources[entry] = static_cast<int32_t>(host_slot);
     atomicAdd(&num_fetched, 1U);
+  });
+  __syncthreads();
+  for_listed(args, head, [&](int64_t entry, int32_t slot) {  // of pages that other rows claimed
+    if (args.lists.sources[entry] != kIsMissing) return;
+    args.lists.sources[entry] = kIsThere;
+    const int64_t host_slot = slot - args.num_slots, set = set_of(args, host_slot);
+    const int64_t way = find_place(tags + set, tag_of(args, host_slot));
+    if (way >= 0) args.lists.slots[entry] = static_cast<int32_t>(first_hot + set + way);
+    atomicAdd(way >= 0 ? &num_hot : &num_left, 1U);
   });
   __syncthreads();
   if (threadIdx.x != 0 || args.is_hint) return;
@@ -182,6 +206,8 @@ void fetch_hot_pages(const OpContext& context, const RaggedRows& rows, int64_t l
   args.tags = hot.tags + first;
   args.used = hot.used + first;
   args.calls = hot.calls + layer * layout.num_kv_heads;
+  args.launches = hot.launches;
+  args.claims = hot.claims;
   args.fillings = hot.fillings;
   args.totals = hot.totals;
   args.lists = lists;

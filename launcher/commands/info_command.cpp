@@ -92,7 +92,13 @@ void print_guard(const EngineSettings& settings, const ModelConfig& model, const
   widest.cache.quantization_bits = 0;
   widest.cache.cold_format = "auto";
   const AvailableMemory available = available_memory(context.device, 1, false);
-  const Sizing sizing = propose_sizing(widest, model, shard_of(model, 1, Rank(0)), context, available);
+  Sizing sizing;
+  try {
+    sizing = propose_sizing(widest, model, shard_of(model, 1, Rank(0)), context, available);
+  } catch (const ConfigError& error) {
+    std::printf("kv4 is shown as if no layer's keys were too coarse in 4 bits; if all were: %s\n", error.what());
+    return;
+  }
   std::printf(
       "kv4 is shown as if no layer's keys were too coarse in 4 bits. A job finds those that are when it starts, and "
       "logs them;\nif all layers' keys keep 8 bits, a token takes %.2f KiB.\n",

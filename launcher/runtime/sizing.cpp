@@ -105,7 +105,8 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
 }
 
 // What reading on the host takes on the device beside pages: summaries of the host's pages, copies of hot ones.
-void reserve_for_offload(int64_t hot_pages, const KvLayout& layout, Device device, Sizing& sizing) {
+// `most_slots`: what fits without them.
+void reserve_for_offload(int64_t hot_pages, int64_t most_slots, const KvLayout& layout, Device device, Sizing& sizing) {
   constexpr int64_t kAutoShare = 8;  // of the device's pages one more is hot
   EngineConfig& engine = sizing.engine;
   if (device.kind == DeviceKind::kCuda) {
@@ -113,7 +114,7 @@ void reserve_for_offload(int64_t hot_pages, const KvLayout& layout, Device devic
   }
   const int64_t bytes =
       engine.tiers.host_slots * summary_slot_bytes(layout) + engine.hot_pages * hot_page_bytes(layout);
-  if (engine.are_slots_by_bytes) engine.num_slots -= (bytes + sizing.slot_bytes - 1) / sizing.slot_bytes;
+  engine.num_slots = std::min(engine.num_slots, most_slots - div_up(bytes, sizing.slot_bytes));
   LS_REQUIRE(
       ConfigError, engine.num_slots > 0,
       "attention.sparse_offload = true: summaries of {} host pages and {} hot pages (attention.sparse_hot_pages) "
@@ -177,8 +178,9 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
                       (settings.runtime.plan_ahead == "auto" && context.device.kind == DeviceKind::kCuda);
   sizing.memory.activations = Activations::bytes(model, shard, engine.dtype, engine.most_forward_tokens());
   if (context.device.kind == DeviceKind::kCuda) sizing.memory.activations += device_extra_bytes(engine, model, shard);
+  int64_t most_slots = std::numeric_limits<int64_t>::max();
   if (settings.cache.device_bytes > 0) {
-    engine.num_slots = std::max<int64_t>(settings.cache.device_bytes - open_bytes, 0) / slot_bytes;
+    engine.num_slots = most_slots = std::max<int64_t>(settings.cache.device_bytes - open_bytes, 0) / slot_bytes;
     engine.are_slots_by_bytes = true;
     LS_REQUIRE(
         ConfigError, engine.num_slots > 0,
@@ -200,6 +202,7 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
         "cache.device_tokens = auto: weights ({} bytes) and activations ({} bytes) leave no memory for the KV cache "
         "of {} available bytes a rank; set it by hand, or use more ranks",
         sizing.memory.weights, sizing.memory.activations, available.bytes);
+    most_slots = fits;
     engine.num_slots = std::min(fits, most_useful);
     engine.are_slots_by_bytes = fits < most_useful;
     sizing.reason = fits < most_useful
@@ -208,7 +211,8 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
   }
   sizing.slot_bytes = slot_bytes;
   propose_tiers(settings, layout, context.device, available, sizing);
-  if (engine.offloads) reserve_for_offload(settings.attention.sparse_hot_pages, layout, context.device, sizing);
+  if (engine.offloads)
+    reserve_for_offload(settings.attention.sparse_hot_pages, most_slots, layout, context.device, sizing);
   const int64_t tokens = (engine.num_slots - (layout.splits_first_page() ? 1 : 0)) * engine.page_tokens;
   if (asked == 0) engine.max_sequence = std::min(engine.max_sequence, tokens);
   LS_REQUIRE(ConfigError, engine.max_sequence <= tokens && tokens > 0,

@@ -101,7 +101,7 @@ class Measurement {
   /// The smallest device of `least` slots and more on which the questions run at once without offload, which they do
   /// with most_slots(). Ranks: collective.
   Ran smallest_without_offload(Side side, int64_t least) const {
-    for (int64_t slots = least; slots < most_slots(); slots += sizes_.at_once) {
+    for (int64_t slots = least; slots < most_slots(); ++slots) {
       Ran ran = run(side, slots, 0);
       if (ran.all_ran_at_once) return ran;
     }

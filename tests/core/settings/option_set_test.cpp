@@ -119,7 +119,7 @@ TEST(EngineSettings, ContradictionsNameBothKeysAndWhatWouldDo) {
   expect_refused([](S& s) { s.cache.disk_packing = "lz4"; }, {"cache.disk_packing", "lz4", "none, zstd"});
   expect_refused([](S& s) { s.cache.disk_packing_level = 3; },
                  {"cache.disk_packing_level = 3", "cache.disk_packing = none", "zstd"});
-  expect_refused([](S& s) { s.cache.disk_packing_level = 20; }, {"cache.disk_packing_level", "20", "1 to 19"});
+  expect_refused([](S& s) { s.cache.disk_packing_level = 20; }, {"cache.disk_packing_level", "20", "1 to 9"});
   expect_refused([](S& s) { s.cache.page_tokens = 24, s.cache.quantization_bits = 8; },
                  {"cache.page_tokens = 24", "cache.format = kv8", "multiples of 16"});
   expect_refused([](S& s) { s.cache.page_tokens = 1024; }, {"schedule.max_step_tokens"});

@@ -45,6 +45,8 @@ class Hot {
     place(tags_, hot_.tags, blocks);
     place(used_, hot_.used, blocks);
     place(calls_, hot_.calls, heads);
+    place(launches_, hot_.launches, layout_.num_kv_heads);
+    place(claims_, hot_.claims, layout_.num_kv_heads * kHostSlots);
     place(fillings_, hot_.fillings, kHostSlots);
     place(totals_, hot_.totals, 3);
     hot_.block_bytes = block_bytes_;
@@ -155,7 +157,7 @@ class Hot {
   CudaContext context_;
   KvLayout layout_;
   int64_t num_blocks_, block_bytes_ = 0, host_head_ = 0;
-  Buffer device_, blocks_, tags_, used_, calls_, fillings_, totals_;
+  Buffer device_, blocks_, tags_, used_, calls_, launches_, claims_, fillings_, totals_;
   PinnedBuffer host_;
   HotPages hot_;
   Totals before_{};
@@ -203,6 +205,12 @@ TEST_P(HotPagesTest, WithoutRoomPagesAreReadWhereTheyLie) {
   const Hot::Totals next = hot.fetch(tables, lists);
   EXPECT_EQ(next.hits, 16) << "a page that is read is not taken from";
   EXPECT_EQ(next.in_place, 4);
+}
+
+TEST_P(HotPagesTest, APageThatSeveralRowsMissComesOnce) {
+  Hot hot(GetParam(), 24);
+  const std::vector<std::vector<int32_t>> tables(5, table_of(0, 10)), lists(5, std::vector<int32_t>{3, 4});
+  EXPECT_EQ(hot.fetch(tables, lists), (Hot::Totals{16, 4, 0}));
 }
 
 TEST_P(HotPagesTest, RowsOfSharedPagesAndRowsWithoutLists) {
