@@ -26,8 +26,8 @@ CACHE = {
     "hit_ratio": (float, None), "attained_ratio": (float, None),
     "tiers": {"device": TIER, "host": TIER, "disk": TIER},
     "demoted_pages": int, "promoted_pages": int, "recomputed_pages": (int, None), "preemptions": int,
-    "transfers": {name: TRANSFER for name in CHANNELS},
-    "sparse": (dict, None), "exposed_stall_seconds": float, "overlap_ratio": (float, None),
+    "transfers": {name: {**TRANSFER, **({"stored_bytes": int} if "disk" in name else {})} for name in CHANNELS},
+    "sparse": (dict, None), "cold": (dict, None), "exposed_stall_seconds": float, "overlap_ratio": (float, None),
     "reuse_distances": (dict, None), "miss_ratio_curve": (dict, None),
     "costs": {"ns_per_page": {name: (int, None) for name in CHANNELS}, "ns_per_prefill_token": (int, None)}}
 
