@@ -12,6 +12,7 @@ void draw_cold_slots(uint64_t seed, PlannerConfig& config) {
   Draw draw(seed ^ 0xc01d);
   if (config.policy != "compressed" || draw.one_in(2)) return;
   config.tiers.cold_slots = draw.between(1, 30);
+  config.offload = false;  // what is read on the host is never cold
   config.tiers.host_slots = draw.between(1, 12);
   config.tiers.cold_takes_first = !config.splits_first_page && draw.one_in(2);
 }
