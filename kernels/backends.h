@@ -21,7 +21,6 @@ using AddBiasFn = void(const OpContext&, TensorView x, ConstTensorView bias);
 using AddRmsNormFn = void(const OpContext&, TensorView residual, ConstTensorView delta, ConstTensorView weight,
                           float eps, TensorView out);
 using ArgmaxRowsFn = void(const OpContext&, ConstTensorView logits, int64_t vocab_begin, std::span<ArgmaxResult> out);
-using CopySummariesFn = void(const OpContext&, const int32_t* from, const int32_t* to, int64_t count, const KvPages&);
 using EmbeddingFn = void(const OpContext&, ConstTensorView ids, ConstTensorView table, int64_t vocab_begin,
                          TensorView out);
 using FetchHotPagesFn = void(const OpContext&, const RaggedRows&, int64_t layer, const KvPages&, const PageSelection&,
@@ -53,7 +52,6 @@ namespace cpu {
 AddBiasFn add_bias;
 AddRmsNormFn add_rms_norm;
 ArgmaxRowsFn argmax_rows;
-CopySummariesFn copy_summaries;
 EmbeddingFn embedding;
 FillTokensFn fill_tokens;
 GatherRowsFn gather_rows;
@@ -76,7 +74,6 @@ namespace cuda {
 AddBiasFn add_bias;
 AddRmsNormFn add_rms_norm;
 ArgmaxRowsFn argmax_rows;
-CopySummariesFn copy_summaries;
 EmbeddingFn embedding;
 FetchHotPagesFn fetch_hot_pages;
 FillTokensFn fill_tokens;

@@ -12,7 +12,6 @@ struct CudaKernelsApi {
   AddBiasFn* add_bias;
   AddRmsNormFn* add_rms_norm;
   ArgmaxRowsFn* argmax_rows;
-  CopySummariesFn* copy_summaries;
   EmbeddingFn* embedding;
   FetchHotPagesFn* fetch_hot_pages;
   FillTokensFn* fill_tokens;

@@ -16,11 +16,15 @@ void check_buffer(const OpContext& context, const HotPages& hot) {
 
 }  // namespace
 
+int64_t hot_block_bytes(const KvLayout& layout) {
+  int64_t largest = 0;
+  for (int64_t layer = 0; layer < layout.num_layers; ++layer) largest = std::max(largest, layout.layer_bytes(layer));
+  return (largest + 63) / 64 * 64;
+}
+
 int64_t hot_page_bytes(const KvLayout& layout) {
-  const LayerBlocks blocks = layout.layer_blocks();
-  const int64_t largest = blocks.wide.size() > 0 ? std::max(blocks.bytes, blocks.wide_bytes) : blocks.bytes;
-  const auto beside = static_cast<int64_t>(sizeof(*HotPages::tags) + sizeof(*HotPages::used));
-  return layout.num_layers * layout.num_kv_heads * (largest + beside);
+  constexpr auto kBeside = static_cast<int64_t>(sizeof(*HotPages::tags) + sizeof(*HotPages::used));
+  return layout.num_layers * layout.num_kv_heads * (hot_block_bytes(layout) + kBeside);
 }
 
 void void_hot_pages(const OpContext& context, std::span<const int32_t> host_slots, const HotPages& hot) {

@@ -32,6 +32,8 @@ struct HotPages {
   int64_t* totals = nullptr;  // pages of lists that were hot, that were fetched, and that were read in the host
 };
 
+/// HotPages::block_bytes for a layout: the largest layer, to whole lines.
+int64_t hot_block_bytes(const KvLayout& layout);
 /// Bytes of one more block of every layer and KV head, and what a buffer of that size keeps beside blocks.
 int64_t hot_page_bytes(const KvLayout& layout);
 

@@ -37,20 +37,4 @@ void index_pages(const OpContext& context, std::span<const IndexedPage> list, in
   }
 }
 
-void copy_summaries(const OpContext& context, const int32_t* from, const int32_t* to, int64_t count,
-                    const KvPages& pages) {
-  constexpr const char* kOp = "copy_summaries";
-  check_context(kOp, context);
-  check_table(kOp, pages);
-  for (int64_t i = 0; i < count; ++i) {
-    check_entry(kOp, pages, from[i]);
-    check_entry(kOp, pages, to[i]);
-  }
-  if (count <= 0) return;
-  switch (context.device.kind) {
-    case DeviceKind::kCpu: return cpu::copy_summaries(context, from, to, count, pages);
-    case DeviceKind::kCuda: return cuda_kernels().copy_summaries(context, from, to, count, pages);
-  }
-}
-
 }  // namespace lockstep

@@ -46,11 +46,4 @@ struct IndexedPage {
 /// Async: enqueues on the context's stream. Ranks: local. Throws: ShapeError; Error without a table.
 void index_pages(const OpContext& context, std::span<const IndexedPage> list, int64_t layer, const KvPages& pages);
 
-/// Copies entry from[i] to entry to[i] in all layers and heads, for i = 0 … count - 1 in no particular order: no entry
-/// may be read and written by one call. For pages that move between slots. Both arrays lie in host memory and are read
-/// before the call returns.
-/// Async: enqueues on the context's stream. Ranks: local. Throws: ShapeError; Error without a table.
-void copy_summaries(const OpContext& context, const int32_t* from, const int32_t* to, int64_t count,
-                    const KvPages& pages);
-
 }  // namespace lockstep

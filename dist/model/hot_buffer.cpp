@@ -3,8 +3,6 @@
 #include "core/copy.h"
 #include "core/error.h"
 
-#include <algorithm>
-
 namespace lockstep {
 namespace {
 
@@ -12,13 +10,6 @@ Buffer zeros(int64_t bytes, Device device) {
   Buffer buffer(bytes, device);
   buffer.fill_zero();
   return buffer;
-}
-
-/// Largest block of a layer, to whole lines.
-int64_t block_bytes_of(const KvLayout& layout) {
-  int64_t largest = 0;
-  for (int64_t layer = 0; layer < layout.num_layers; ++layer) largest = std::max(largest, layout.layer_bytes(layer));
-  return (largest + 63) / 64 * 64;
 }
 
 }  // namespace
@@ -30,7 +21,7 @@ HotBuffer::HotBuffer(const OpContext& context, const KvLayout& layout, int64_t n
            num_host_slots);
   hint_context_.stream = &hint_stream_;
   const int64_t heads = layout.num_layers * layout.num_kv_heads;
-  pages_.block_bytes = block_bytes_of(layout);
+  pages_.block_bytes = hot_block_bytes(layout);
   pages_.num_blocks = (num_pages + kHotWays - 1) / kHotWays * kHotWays;
   pages_.num_host_slots = num_host_slots;
   const int64_t blocks = heads * pages_.num_blocks;

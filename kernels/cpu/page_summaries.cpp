@@ -43,18 +43,4 @@ void index_pages(const OpContext& context, std::span<const IndexedPage> list, in
   });
 }
 
-void copy_summaries(const OpContext& context, const int32_t* from, const int32_t* to, int64_t count,
-                    const KvPages& pages) {
-  const KvLayout& layout = pages.layout;
-  const int64_t heads = layout.num_kv_heads, bytes = summary_entry_bytes(layout);
-  context.threads->parallel_for(layout.num_layers * heads, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t task = begin; task < end; ++task) {
-      std::byte* const entries = summary_entries(pages, task / heads, task % heads);
-      for (int64_t i = 0; i < count; ++i) {
-        std::memcpy(entries + to[i] * bytes, entries + from[i] * bytes, static_cast<size_t>(bytes));
-      }
-    }
-  });
-}
-
 }  // namespace lockstep::cpu

@@ -9,7 +9,6 @@ const lockstep::CudaKernelsApi lockstep_cuda_kernels = {
     .add_bias = cuda::add_bias,
     .add_rms_norm = cuda::add_rms_norm,
     .argmax_rows = cuda::argmax_rows,
-    .copy_summaries = cuda::copy_summaries,
     .embedding = cuda::embedding,
     .fetch_hot_pages = cuda::fetch_hot_pages,
     .fill_tokens = cuda::fill_tokens,

@@ -182,28 +182,6 @@ TEST(PageSummaries, PagesOfTheHostHaveTheSameEntries) {
   }
 }
 
-TEST(PageSummaries, CopiesTakeAllLayersAndHeads) {
-  const CpuContext context;
-  IndexedPool pool(KvFormat::kKv8, 64);
-  for (size_t i = 0; i < pool.table().size(); ++i) pool.table()[i] = static_cast<std::byte>(i * 7 + i / 251);
-  const std::vector<std::byte> before = pool.table();
-  const std::vector<int32_t> from = {3, 0}, to = {7, 2};
-  copy_summaries(context, from.data(), to.data(), 2, pool.pages());
-  IndexedPool old(KvFormat::kKv8, 64);
-  old.table() = before;
-  const std::vector<int64_t> source = {0, 1, 0, 3, 4, 5, 6, 3};  // of each entry
-  for (int64_t layer = 0; layer < pool.layout().num_layers; ++layer) {
-    for (int64_t head = 0; head < kHeads; ++head) {
-      for (int64_t slot = 0; slot < 8; ++slot) {
-        EXPECT_EQ(std::memcmp(pool.entry(head, slot, layer), old.entry(head, source[static_cast<size_t>(slot)], layer),
-                              static_cast<size_t>(summary_entry_bytes(pool.layout()))),
-                  0)
-            << slot;
-      }
-    }
-  }
-}
-
 TEST(PageSummaries, ScaleCodesAreTheNearest) {
   for (int code = 0; code < 256; ++code) {
     const float scale = scale_of_code(static_cast<uint8_t>(code));
@@ -224,15 +202,11 @@ TEST(PageSummaries, ErrorsAreNamed) {
   EXPECT_THROW(index_pages(context, beyond, kLayer, pool.pages()), ShapeError);
   EXPECT_THROW(index_pages(context, negative, kLayer, pool.pages()), ShapeError);
   EXPECT_THROW(index_pages(context, one, 3, pool.pages()), ShapeError);
-  const int32_t inside = 1, outside = kSlots + 2;
-  EXPECT_THROW(copy_summaries(context, &inside, &outside, 1, pool.pages()), ShapeError);
-  EXPECT_THROW(copy_summaries(context, &outside, &inside, 1, pool.pages()), ShapeError);
   pool.pages().layout.has_summaries = false;
   EXPECT_THROW(index_pages(context, one, kLayer, pool.pages()), ShapeError);
   pool.pages().layout.has_summaries = true;
   pool.pages().summaries = nullptr;
   EXPECT_THROW(index_pages(context, one, kLayer, pool.pages()), Error);
-  EXPECT_THROW(copy_summaries(context, &inside, &inside, 1, pool.pages()), Error);
 }
 
 }  // namespace

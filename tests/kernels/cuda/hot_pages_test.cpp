@@ -33,8 +33,7 @@ class Hot {
     copy_async(context_.stream(), device_.data(), device.data(), device_.bytes());
     host_ = PinnedBuffer(kHostSlots * host_head_ * layout_.num_kv_heads, Device::cuda(0));
     fill_host(2);
-    block_bytes_ = 0;
-    for (int64_t layer = 0; layer < 3; ++layer) block_bytes_ = std::max(block_bytes_, layout_.layer_bytes(layer));
+    block_bytes_ = hot_block_bytes(layout_);
     const int64_t heads = 3 * layout_.num_kv_heads, blocks = heads * num_blocks_;
     const auto place = [&]<class T>(Buffer& memory, T*& member, int64_t count) {
       memory = Buffer(count * static_cast<int64_t>(sizeof(T)), Device::cuda(0));
