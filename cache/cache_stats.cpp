@@ -177,6 +177,8 @@ std::optional<double> CacheStats::hit_ratio_if(Tier which, double scale) const {
 SparseStats operator+(const SparseStats& left, const SparseStats& right) {
   return {left.lists + right.lists,
           left.dense + right.dense,
+          left.fallback + right.fallback,
+          left.fallback_tokens + right.fallback_tokens,
           left.pages_read + right.pages_read,
           left.pages_there + right.pages_there,
           left.mass + right.mass,
@@ -184,7 +186,8 @@ SparseStats operator+(const SparseStats& left, const SparseStats& right) {
           left.in_place_page_reads + right.in_place_page_reads,
           left.peak_in_place_pages + right.peak_in_place_pages,
           left.hot_reads + right.hot_reads,
-          left.hot_fetches + right.hot_fetches};
+          left.hot_fetches + right.hot_fetches,
+          left.hot_misses + right.hot_misses};
 }
 
 CacheStats operator+(const CacheStats& left, const CacheStats& right) {

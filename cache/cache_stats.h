@@ -111,16 +111,19 @@ struct CacheCosts {
 
 /// Choices of sparse attention, one for a token, layer and KV head of rank 0.
 struct SparseStats {
-  int64_t lists = 0;       // in which pages were left out
-  int64_t dense = 0;       // in which none were: short sequences, dense layers
-  int64_t pages_read = 0;  // of both
+  int64_t lists = 0;     // in which pages were left out
+  int64_t dense = 0;     // in which none were: short sequences, dense layers
+  int64_t fallback = 0;  // of those, the ones behind the dense layers: the token had too few positions or pages
+  int64_t fallback_tokens = 0;
+  int64_t pages_read = 0;  // of lists and dense ones
   int64_t pages_there = 0;
   double mass = 0.0;                // sum over lists of the estimated share of attention that the pages read have
   int64_t offloaded_pages = 0;      // left the device while sequences read them
   int64_t in_place_page_reads = 0;  // pages of rows that lay on the host, in each step
   int64_t peak_in_place_pages = 0;  // most such pages at a time; of several replicas the sum of theirs
-  // GPUs, by list as pages_read: pages on the host of which the device had a copy, and those that it fetched.
-  int64_t hot_reads = 0, hot_fetches = 0;
+  // GPUs, by list as pages_read: pages on the host of which the device had a copy, those that it fetched, and those
+  // that found no room on it and were read on the host.
+  int64_t hot_reads = 0, hot_fetches = 0, hot_misses = 0;
 
   bool is_used() const { return lists + dense > 0; }
   bool operator==(const SparseStats&) const = default;

@@ -3,7 +3,6 @@
 #include "core/error.h"
 #include "kernels/page_summaries.h"
 
-#include <algorithm>
 #include <limits>
 
 namespace lockstep {
@@ -56,10 +55,6 @@ KvPages DevicePool::pages() const {
   pages.summaries = static_cast<std::byte*>(summary_memory_.data());
   pages.num_summaries = num_summaries_;
   return pages;
-}
-
-int64_t slots_that_fit(int64_t bytes, const KvLayout& layout) {
-  return std::max<int64_t>(bytes, 0) / checked_page_bytes(layout);
 }
 
 }  // namespace lockstep

@@ -35,7 +35,4 @@ class DevicePool {
   Buffer memory_, open_memory_, summary_memory_;
 };
 
-/// Slots of a pool of at most `bytes`; 0 if not even one page fits. Throws ConfigError for a layout without bytes.
-int64_t slots_that_fit(int64_t bytes, const KvLayout& layout);
-
 }  // namespace lockstep

@@ -135,7 +135,6 @@ int64_t Planner::num_waiting() const { return static_cast<int64_t>(impl_->waitin
 int64_t Planner::num_running() const { return static_cast<int64_t>(impl_->running.size()); }
 
 StepPlan Planner::plan() { return impl_->plan(); }
-bool Planner::waits_for_disk() const { return impl_->is_waiting_for_disk; }
 void Planner::report(const TransferStatus& status) { impl_->report(status); }
 void Planner::commit(const StepPlan& plan, std::span<const TokenId> sampled, std::span<const PageId> failed) {
   impl_->commit(plan, sampled, failed);
@@ -153,12 +152,7 @@ std::optional<StepPlan> Planner::persist_plan(int64_t max_pages) {
 StepPlan Planner::last_plan() {
   LS_CHECK(!impl_->plan_is_open, "plan {} was not committed", impl_->next_number - 1);
   LS_CHECK(!impl_->unresolved, "the tokens of plan {} were not told", *impl_->unresolved);
-  StepPlan plan;
-  plan.number = impl_->next_number++;
-  plan.digest_before = impl_->pool.digest();
-  plan.ops = impl_->pool.take_ops();
-  plan.last = true;
-  return plan;
+  return impl_->last_plan();
 }
 
 const StackDistance& Planner::reuse() const { return impl_->reuse; }

@@ -16,8 +16,7 @@
 //    sequence is preempted (its pages are released, what is short of a page is recomputed later). A sequence that could
 //    never fit is refused by add().
 //  - Offload, where attention is sparse: before a sequence is preempted, pages of sequences that generate leave the
-//  device
-//    for the host, where rows go on reading them. Never their first and last ones.
+//    device for the host, where rows go on reading them. Never their first and last ones.
 //  - Tiers: pages come back to the device for the row that reads them, in the same plan. From the disk they come to the
 //    host first, ahead of their turn where the queue tells; a sequence waits for them while others go on.
 #pragma once
@@ -67,8 +66,9 @@ struct PlannerConfig {
   bool splits_first_page = false;  // the first page of a sequence takes two slots
   bool sparse = false;             // tokens behind the prompt attend sparsely
   Hash128 sparse_key{};            // stands for how, where pages of such tokens are named
-  /// Rows may read pages on the host: those of sequences behind their prompts, but the first sparse_sink_pages and the
-  /// sparse_recent_pages before the one that is written. Needs `sparse` and host slots.
+  /// Rows may read pages on the host: those of sequences behind their prompts, but the first sparse_sink_pages, both
+  /// halves of a split first page, and the sparse_recent_pages before the one that is written. Needs `sparse` and host
+  /// slots.
   bool offload = false;
   int64_t sparse_sink_pages = 0, sparse_recent_pages = 0;
   bool share_prefixes = true;
@@ -166,9 +166,8 @@ class Planner {
   void report(const TransferStatus& status);
 
   /// The next step. Requires has_work() and that the previous plan was committed and its ended sequences finished.
-  /// Has at least one row, or waits_for_disk() is true: every sequence that could run waits for pages from the disk.
+  /// Has at least one row, unless every sequence that could run waits for pages from the disk.
   StepPlan plan();
-  bool waits_for_disk() const;
   /// Tells the tokens that were sampled for the plan's rows with wants_logits, in row order.
   /// Positions to be scored count as scored from here on.
   /// `failed`, of a plan with confirms: pages whose promotion failed on some rank. Rows that read them are void

@@ -5,6 +5,7 @@
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <stdexcept>
 
 namespace lockstep {
 
@@ -13,7 +14,10 @@ class LayerSet {
  public:
   static constexpr int64_t kMost = 256;
 
-  constexpr void insert(int64_t layer) { word(layer) |= bit(layer); }
+  constexpr void insert(int64_t layer) {
+    if (layer < 0 || layer >= kMost) throw std::out_of_range("a set of layers holds 0 to 255");
+    word(layer) |= bit(layer);
+  }
   constexpr bool contains(int64_t layer) const {
     return layer < kMost && (words_[static_cast<size_t>(layer / 64)] & bit(layer)) != 0;
   }

@@ -16,6 +16,9 @@
 namespace lockstep {
 
 inline constexpr int64_t kHotWays = 8;
+inline constexpr int64_t kHotTotals = 3;
+/// Arrays of one entry for every list's page: HotLists for calls and for hints.
+inline constexpr int64_t kHotListArrays = 4;
 
 /// Memory on the context's device, zero before the first use. Kernels get it as an argument.
 struct HotPages {
@@ -29,13 +32,28 @@ struct HotPages {
   int32_t* claims = nullptr;    // [KV head][num_host_slots]: the launch that last looked for a place for the slot
   int32_t* fillings = nullptr;  // [num_host_slots]: how often the slot was filled
   int64_t num_host_slots = 0;
-  int64_t* totals = nullptr;  // pages of lists that were hot, that were fetched, and that were read in the host
+  int64_t* totals = nullptr;  // [kHotTotals]: pages of lists that were hot, were fetched, and were read in the host
 };
 
 /// HotPages::block_bytes for a layout: the largest layer, to whole lines.
 int64_t hot_block_bytes(const KvLayout& layout);
-/// Bytes of one more block of every layer and KV head, and what a buffer of that size keeps beside blocks.
+/// Bytes of one more block of every layer and KV head, and what is kept for it beside.
 int64_t hot_page_bytes(const KvLayout& layout);
+/// HotPages::num_blocks for so many pages wanted: whole sets, no more than wanted but at least one; 0 for 0.
+int64_t whole_hot_sets(int64_t pages);
+/// Slots of lists are 32 bits. Throws ConfigError where those of the device, of the host and hot blocks are more.
+void check_hot_slots(int64_t num_slots, int64_t num_host_slots, int64_t num_blocks);
+
+/// What a buffer of hot pages is made for.
+struct HotSizes {
+  int64_t num_pages = 0;       // wanted; whole_hot_sets() of them are there
+  int64_t num_host_slots = 0;  // whose pages may be hot
+  int64_t max_lists = 0;       // rows × KV heads of a batch, at most
+  int64_t list_capacity = 0;   // pages of a list, at most
+};
+/// Device memory of everything that dist/model/hot_buffer.h allocates: blocks and what is kept beside them, of host
+/// slots, and lists. 0 without pages.
+int64_t hot_buffer_bytes(const KvLayout& layout, const HotSizes& sizes);
 
 /// Where the pages of lists lie now: [num_rows][num_kv_heads][capacity] as PageSelection::pages, on the context's
 /// device. A slot from num_slots + num_host_slots on is a hot block of its list's KV head.

@@ -43,6 +43,10 @@ int64_t most_selected_pages(const SparseRule& rule, int64_t candidates);
 struct SelectionTotals {
   int64_t lists = 0;        // (row, KV head) with a list
   int64_t dense_lists = 0;  // asked for, but all pages are read: a dense layer, a short row, or few pages
+  // Of dense_lists those behind rule.dense_layers, where the row was too short for the rule: fewer positions than
+  // dense_below, or no more pages than are read at least. Rows count in layer dense_layers, the first that has lists.
+  int64_t fallback_lists = 0;
+  int64_t fallback_rows = 0;
   int64_t pages_read = 0;   // of lists and dense lists
   int64_t pages_there = 0;  // candidates of the same
   int64_t mass = 0;         // Σ over lists: estimated probability of the listed pages, the own page left out; 2^-20

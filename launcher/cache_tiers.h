@@ -37,6 +37,9 @@ struct TierSizes {
   std::vector<FaultRule> faults = {};
 };
 
+/// The format in words, with the layers it treats apart: "kv4, keys of 8 bits in layers 0,3".
+std::string format_text(const KvLayout& layout);
+
 /// The layout of pages in the cold format. `wide_keys`: layers whose keys keep 8 bits in kKv4.
 KvLayout cold_layout_of(const KvLayout& layout, KvFormat cold, const LayerSet& wide_keys);
 

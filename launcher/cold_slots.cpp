@@ -3,6 +3,7 @@
 #include "launcher/cache_tiers.h"
 
 #include <algorithm>
+#include <string>
 
 namespace lockstep {
 namespace {
@@ -15,6 +16,17 @@ constexpr int64_t kLeastSlots = 2, kLeastSlotsWithDisk = 32;
 double share(int64_t bytes, int64_t full) { return static_cast<double>(bytes) / static_cast<double>(full); }
 
 }  // namespace
+
+std::string format_text(const KvLayout& layout) {
+  std::string text(name_of(layout.format));
+  bool is_first = true;
+  for (int64_t layer = 0; layer < layout.num_layers; ++layer) {
+    if (!layout.wide_keys.contains(layer)) continue;
+    text += fmt::format("{}{}", is_first ? ", keys of 8 bits in layers " : ",", layer);
+    is_first = false;
+  }
+  return text;
+}
 
 KvLayout cold_layout_of(const KvLayout& layout, KvFormat cold, const LayerSet& wide_keys) {
   KvLayout shrunk = layout;
@@ -34,11 +46,14 @@ void fit_cold_slots(TierSizes& sizes, const KvLayout& layout, const KvLayout& co
   LS_REQUIRE(ConfigError, cold_share < exact_share,
              "cache.cold_format = {}: its pages take {:.3f} of full precision, those of cache.format = {} take {:.3f}: "
              "nothing would shrink",
-             name_of(cold.format), cold_share, name_of(layout.format), exact_share);
+             format_text(cold), cold_share, name_of(layout.format), exact_share);
   const double ratio = sizes.compression_ratio;
-  LS_REQUIRE(ConfigError, ratio == 0.0 || ratio >= cold_share,
-             "cache.compression_ratio = {}: pages of cache.cold_format = {} take {:.3f} of full precision", ratio,
-             name_of(cold.format), cold_share);
+  LS_REQUIRE(
+      ConfigError, ratio == 0.0 || ratio >= cold_share,
+      "cache.compression_ratio = {}: pages of cache.cold_format = {} take {:.3f} of full precision; accepted are "
+      "ratios from there up to 1, and 0 for auto{}",
+      ratio, format_text(cold), cold_share,
+      cold.wide_keys.size() > 0 ? " (which layers keep keys of 8 bits is found when a job starts)" : "");
   const double auto_part = cold.splits_first_page() ? kFirstPages : 0.0;
   const double exact_part =
       ratio == 0.0 ? auto_part : std::clamp((ratio - cold_share) / (exact_share - cold_share), 0.0, 1.0);
@@ -53,7 +68,7 @@ void fit_cold_slots(TierSizes& sizes, const KvLayout& layout, const KvLayout& co
   LS_REQUIRE(ConfigError, sizes.cold_slots > 0 || (exact_part == 1.0 && left >= 0),
              "cache.host_bytes = {}: with cache.cold_format = {} a rank needs {} pages of {} bytes and one of {} at "
              "least",
-             sizes.host_bytes, name_of(cold.format), least, exact_bytes, cold_bytes);
+             sizes.host_bytes, format_text(cold), least, exact_bytes, cold_bytes);
 }
 
 }  // namespace lockstep

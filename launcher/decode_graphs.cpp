@@ -1,5 +1,8 @@
 #include "launcher/decode_graphs.h"
 
+#include "core/error.h"
+
+#include <algorithm>
 #include <bit>
 
 namespace lockstep {
@@ -10,9 +13,10 @@ int64_t DecodeGraphs::padded(int64_t rows) {
   return power >= 4 && rows <= between ? between : power;
 }
 
-int64_t DecodeGraphs::padded_positions(int64_t positions) {
+int64_t DecodeGraphs::padded_positions(int64_t positions, int64_t most) {
+  LS_CHECK(positions <= most, "rows of up to {} positions, there are up to {}", positions, most);
   const auto spans = static_cast<uint64_t>((positions + kAttentionSpanTokens - 1) / kAttentionSpanTokens);
-  return static_cast<int64_t>(std::bit_ceil(spans)) * kAttentionSpanTokens;
+  return std::min(static_cast<int64_t>(std::bit_ceil(spans)) * kAttentionSpanTokens, most);
 }
 
 TensorView DecodeGraphs::run(Stream& stream, const ForwardBatch& batch, const std::function<TensorView()>& compute) {

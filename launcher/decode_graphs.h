@@ -23,8 +23,9 @@ class DecodeGraphs {
  public:
   /// The recorded batch size that serves `rows` rows: powers of two and the halves between them.
   static int64_t padded(int64_t rows);
-  /// The recorded context that serves rows of up to `positions` positions: kAttentionSpanTokens times a power of two.
-  static int64_t padded_positions(int64_t positions);
+  /// The recorded context that serves rows of up to `positions` positions: kAttentionSpanTokens times a power of two,
+  /// or `most` if that is less; no row has more, and nothing is sized for more. Requires positions ≤ most.
+  static int64_t padded_positions(int64_t positions, int64_t most);
 
   /// Runs `compute` on `batch`, which is padded, or the graph that was recorded of it. `compute` must name the same
   /// memory for every batch of one size.

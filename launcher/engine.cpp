@@ -242,7 +242,7 @@ TensorView Engine::forward(const StepPlan& plan) {
   if (plan.confirms && mover_ && as_graph) mover_->before_layer(model_.num_layers - 1);
   const auto compute = [&] { return decoder_.forward(batch_, pages(), gate); };
   batch_.assign(plan, *table_, as_graph ? DecodeGraphs::padded(static_cast<int64_t>(plan.rows.size())) : 0);
-  if (as_graph) batch_.bound_positions(DecodeGraphs::padded_positions(batch_.rows().max_end));
+  if (as_graph) batch_.bound_positions(DecodeGraphs::padded_positions(batch_.rows().max_end, config_.max_sequence));
   {
     const StreamSpan span(context_.tracer, context_.stream, "upload batch", TraceTrack::kTransfers);
     batch_.upload(context_, sampler_.tokens());

@@ -26,6 +26,7 @@
 #include "launcher/batch/request.h"
 #include "launcher/cache_tiers.h"
 #include "launcher/decode_graphs.h"
+#include "launcher/device_slots.h"
 #include "launcher/logit_gather.h"
 #include "launcher/step_sampler.h"
 
@@ -55,8 +56,8 @@ struct EngineConfig {
   int64_t prefill_chunk = 0;
   int64_t page_tokens = 0;
   int64_t num_slots = 0;
-  /// The slots were cut from a number of bytes: of wider pages there are fewer.
-  bool are_slots_by_bytes = false;
+  /// What num_slots was cut from; where that is bytes, there are fewer of wider pages.
+  DeviceBudget budget = {};
   KvFormat format = KvFormat::kFull;
   /// How generated tokens attend to selected pages; nothing: they attend to all.
   std::optional<SparseRule> sparse = {};
@@ -122,10 +123,13 @@ class Engine {
   Engine(const OpContext& context, const Checkpoint& checkpoint, const Topology& topology, Communicator& group,
          const EngineConfig& config);
 
-  /// Finds the layers whose keys are too coarse in 4 bits (dist/model/key_calibration.h), where the format asks for it,
-  /// and sets the cache up accordingly. Before use_tiers() and the first sequence; without it 4 bits serve all layers.
+  /// Finds the layers whose keys are too coarse in 4 bits (dist/model/key_calibration.h), where the format asks for it.
+  /// Before widen_keys(), use_tiers() and the first sequence; without it 4 bits serve all layers.
   /// Ranks: collective.
   void calibrate();
+  /// Sets the cache up anew for what calibrate() found: pages are larger, of a number of bytes there are fewer, and the
+  /// longest sequence shrinks with them if it may. Throws ConfigError where it may not. Ranks: local.
+  void widen_keys();
   /// Adds tiers below the device. Before the first sequence; `tiers` outlives the engine. Measures what a page costs,
   /// and leaves out tiers that lose against computing, if config().tiers says so.
   /// Ranks: collective.

@@ -1,8 +1,6 @@
 // How the engine sets its cache up: pages in memory, table, planner.
 #include "core/error.h"
 #include "dist/model/key_calibration.h"
-#include "kernels/hot_pages.h"
-#include "kernels/page_summaries.h"
 #include "launcher/engine.h"
 
 #include <algorithm>
@@ -33,7 +31,7 @@ PageShape EngineConfig::page_shape() const {
 }
 
 BatchLimits EngineConfig::batch_limits() const {
-  // Tokens of a preempted sequence that attend sparsely are a row each: those of a page in a step.
+  // Tokens of preempted sequences that attend sparsely are a row each: the planner adds no more of them to a step.
   const int64_t rows = DecodeGraphs::padded(max_sequences) + (sparse ? page_tokens : 0);
   return {.tokens = most_forward_tokens(),
           .rows = rows,
@@ -95,6 +93,9 @@ void Engine::calibrate() {
   LS_CHECK(table_->next_plan_number() == 0 && !mover_, "the cache is calibrated after its first use");
   key_signal_to_noise_ =
       lockstep::key_signal_to_noise(context_, decoder_, group_, model_, config_.page_tokens, config_.max_step_tokens);
+}
+
+void Engine::widen_keys() {
   const LayerSet wide = layers_of_wide_keys(key_signal_to_noise_);
   if (wide.size() == 0) return;
   if (config_.format != KvFormat::kKv4) {  // only cold pages
@@ -105,20 +106,11 @@ void Engine::calibrate() {
   }
   KvLayout wider = layout_;
   wider.wide_keys = wide;
-  const auto refit = [&](int64_t slots, int64_t beside) {
-    return slots * (layout_.page_bytes() + beside) / (wider.page_bytes() + beside);
-  };
-  const int64_t summary_bytes = config_.sparse ? summary_slot_bytes(layout_) : 0;
-  if (config_.are_slots_by_bytes) {
-    config_.num_slots = refit(config_.num_slots, summary_bytes);
-    config_.hot_pages = config_.hot_pages * hot_page_bytes(layout_) / hot_page_bytes(wider);
+  if (config_.tiers.are_slots_by_bytes) {
+    config_.tiers.host_slots =
+        config_.tiers.host_slots * HostPool::slot_bytes_of(layout_) / HostPool::slot_bytes_of(wider);
   }
-  if (config_.tiers.are_slots_by_bytes) config_.tiers.host_slots = refit(config_.tiers.host_slots, 0);
-  const int64_t needed = wider.slots_for(config_.max_sequence);
-  LS_REQUIRE(ConfigError, config_.num_slots >= needed,
-             "the KV cache has {} pages once {} layers keep keys of 8 bits; one sequence of model.max_sequence = {} "
-             "tokens needs {}",
-             config_.num_slots, wide.size(), config_.max_sequence, needed);
+  if (config_.budget.bytes != DeviceBudget::kUnbounded) fit_device(config_, wider, context_.device);
   make_cache(wide);
 }
 

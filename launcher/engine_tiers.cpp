@@ -62,8 +62,9 @@ void Engine::use_tiers(CacheTiers& tiers) {
 void Engine::read_on_host(HostPool& host) {
   host_ = &host;
   if (config_.hot_pages == 0 || context_.device.kind != DeviceKind::kCuda) return;
-  hot_.emplace(context_, layout_, config_.hot_pages, host.num_slots(),
-               config_.batch_limits().rows * layout_.num_kv_heads, selector_->capacity());
+  HotSizes sizes = hot_sizes(config_, layout_);
+  sizes.num_host_slots = host.num_slots();
+  hot_.emplace(context_, layout_, config_.num_slots, sizes);
   selector_->use_hot_buffer(&*hot_);
 }
 

@@ -1,6 +1,6 @@
 // The program `lockstep`: first stop on the main path. Picks the command, and is the only place that catches: it prints
 // what went wrong with the rank, and ends every rank. The next stop is launcher/engine.h, by way of
-// launcher/commands/generate.h.
+// launcher/commands/generate_command.cpp.
 #include "core/error.h"
 #include "core/log.h"
 #include "dist/comm/mpi/mpi_communicator.h"

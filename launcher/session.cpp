@@ -40,7 +40,7 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
   run_phase(world, kExitUsage, [&] {
     topology_.emplace(mpi.world_size(), tp, mpi.world_rank());
     LS_REQUIRE(
-        ConfigError, !settings.cache.has_cold() || topology_->dp() == 1,
+        ConfigError, !settings.cache.shrinks() || topology_->dp() == 1,
         "cache.cold_format = {} and {} replicas (tp = {} of {} ranks): which rows a replica gets depends on time, "
         "and with it which pages change: one replica is possible",
         settings.cache.cold_format, topology_->dp(), tp, mpi.world_size());
@@ -62,7 +62,7 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
     sizing_.engine.numerics = fmt::format("{} {} {}", runtime_->numerics(), summation_order(tp), kNumericsVersion);
   });
   require_equal(world, "the model", checkpoint_->fingerprint());
-  agree_on_sizing(world, sizing_);
+  agree_on_sizing(world, runtime_->context().device, sizing_);
   std::string transport_reason;
   group_ = make_group(mpi, world, *topology_, settings.runtime, runtime_->context().device, transport_reason);
   if (is_root() && tp > 1) log_info("{}", transport_reason);
@@ -96,13 +96,13 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
 
 // Layers differ in how much their keys suffer from 4 bits; the pages get their size by it.
 void Session::calibrate() {
-  run_phase(world_, kExitFailure, [&] { engine_->calibrate(); });
+  engine_->calibrate();
+  run_phase(world_, kExitFailure, [&] { engine_->widen_keys(); });
   const EngineConfig& config = engine_->config();
   const KvLayout& layout = engine_->kv_layout();
-  const int64_t open_bytes = sizing_.memory.kv_cache - sizing_.engine.num_slots * sizing_.slot_bytes;
   sizing_.engine = config;
-  sizing_.slot_bytes = layout.page_bytes() + (config.sparse ? summary_slot_bytes(layout) : 0);
-  sizing_.memory.kv_cache = config.num_slots * sizing_.slot_bytes + open_bytes;
+  sizing_.slot_bytes = device_slot_bytes(config, layout);
+  sizing_.memory.kv_cache = device_cache_bytes(config, layout);
   sizing_.memory.host_cache =
       config.tiers.host_bytes > 0 ? config.tiers.host_bytes : config.tiers.host_slots * HostPool::slot_bytes_of(layout);
   if (!is_root() || engine_->key_signal_to_noise().empty()) return;

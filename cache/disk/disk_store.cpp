@@ -21,6 +21,19 @@ void check_memory(const Page& page, const WriterFacts& facts) {
            static_cast<const void*>(page.heads.data()), crcs, facts.page_bytes(), kDiskAlignment, facts.num_crcs());
 }
 
+void warn_of_room(const DiskStoreOptions& options, const DiskStoreOpening& opening, int64_t capacity_pages) {
+  const std::string directory = options.directory.string();
+  if (opening.unreadable_bytes > 0)
+    log_warn(
+        "disk cache: {} bytes of {} are in segments of another version, or damaged. They count against the {} bytes "
+        "that "
+        "it may have, and no job removes them: `lockstep cache purge --dir {} --all` does{}",
+        opening.unreadable_bytes, directory, options.capacity_bytes, directory,
+        capacity_pages == 0 ? ". There is no room beside them; nothing is written" : "");
+  else if (capacity_pages == 0)
+    log_warn("disk cache: other jobs hold all {} bytes of {}; nothing is written", options.capacity_bytes, directory);
+}
+
 }  // namespace
 
 /// What a late call shares with the store that gave it up.
@@ -57,9 +70,7 @@ DiskStore::DiskStore(const DiskStoreOptions& options, std::shared_ptr<SystemCall
   log_info("disk cache: {} through {}{}; {} pages of this model, {} of others, room for {} more",
            options.directory.string(), impl_->io, impl_->refusals.empty() ? "" : " (" + impl_->refusals + ")",
            impl_->opening.pages, impl_->opening.pages_of_others, impl_->capacity_pages);
-  if (impl_->capacity_pages == 0)
-    log_warn("disk cache: other jobs hold all {} bytes of {}; nothing is written", options.capacity_bytes,
-             options.directory.string());
+  warn_of_room(options, impl_->opening, impl_->capacity_pages);
   for (const std::string& problem : impl_->opening.problems) log_warn("disk cache: {}", problem);
 }
 

@@ -45,6 +45,7 @@ struct DiskStoreOpening {
   int64_t pages_of_others = 0;   // of other contents or shapes
   int64_t removed_segments = 0;  // without a page, or the oldest, for room
   int64_t removed_bytes = 0;
+  int64_t unreadable_bytes = 0;       // of segments of another version, or damaged, that no job removes; purge can
   std::vector<std::string> problems;  // files that are left alone: "PATH has version 4; …"
 };
 

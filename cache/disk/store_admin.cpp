@@ -179,6 +179,9 @@ Purged purge_store(const std::filesystem::path& directory, const std::shared_ptr
     if (is_unknown && writer.segments.empty() && calls->unlink(writer.log) == 0) ++cleaned.logs;
   }
   clean_logs(scan, directory, calls, cleaned);
+  for (const auto& [id, writer] : scan.writers)
+    purged.unreadable_segments += writer.is_unreadable() ? static_cast<int64_t>(writer.segments.size()) : 0;
+  purged.unreadable_bytes = scan.unreadable_segment_bytes();
   purged.segments = cleaned.segments;
   purged.segment_bytes = cleaned.segment_bytes;
   purged.logs = cleaned.logs;

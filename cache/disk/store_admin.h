@@ -40,7 +40,8 @@ Verified verify_store(const std::filesystem::path& directory, const std::shared_
 
 struct Purged {
   int64_t segments = 0, segment_bytes = 0, logs = 0;
-  int64_t segments_in_use = 0;  // would have been removed
+  int64_t segments_in_use = 0;                            // would have been removed
+  int64_t unreadable_segments = 0, unreadable_bytes = 0;  // that stay, of another version or damaged
 };
 /// Removes what no living job writes or reads: of `content` alone if given; with `all`, files that are not understood
 /// too. Throws as inspect_store.

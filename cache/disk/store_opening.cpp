@@ -118,8 +118,11 @@ void report_problems(const StoreScan& scan, DiskStoreOpening& report) {
     if (!writer.problem.empty())
       report.problems.push_back(
           fmt::format("{} {}; it and its segments are left alone", writer.log.string(), writer.problem));
-    if (!writer.facts) continue;
     for (const auto& [index, segment] : writer.segments) {
+      if (!writer.facts && !writer.has_log)
+        report.problems.push_back(
+            fmt::format("{} {}, and has no log; it is left alone", segment.path.string(), segment.problem));
+      if (!writer.facts) continue;
       // A living writer's segment may be in the making.
       if (!segment.problem.empty() && !writer.is_live)
         report.problems.push_back(fmt::format("{} {}; its pages are not used", segment.path.string(), segment.problem));
@@ -153,6 +156,7 @@ bool try_open(OpenedStore& store, const DiskStoreOptions& options, const Segment
   while (scan.writers.contains(facts.writer));
   open_segments(store, index_records(scan, facts, store.index, store.report));
   report_problems(scan, store.report);
+  store.report.unreadable_bytes = scan.unreadable_segment_bytes();
   store.log = std::make_unique<WriterLog>(options.directory, facts, calls);
   return true;
 }

@@ -116,6 +116,12 @@ int64_t StoreScan::dead_segment_bytes() const {
   return bytes;
 }
 
+int64_t StoreScan::unreadable_segment_bytes() const {
+  int64_t bytes = 0;
+  for (const auto& [id, writer] : writers) bytes += writer.is_unreadable() ? writer.segment_bytes() : 0;
+  return bytes;
+}
+
 std::vector<LogEntry> read_entries(const WriterFacts& facts, std::span<const std::byte> log, int64_t& good_bytes) {
   std::vector<LogEntry> entries;
   const auto size = static_cast<int64_t>(log.size()), entry_bytes = facts.entry_bytes();

@@ -43,6 +43,8 @@ struct ScannedWriter {
   FileHandle lock;  // of a dead writer's log, held: it stays dead
 
   int64_t segment_bytes() const;
+  /// Ended, and of another version or damaged: no job removes its segments.
+  bool is_unreadable() const { return !is_live && !facts; }
 };
 
 struct StoreScan {
@@ -52,6 +54,8 @@ struct StoreScan {
   const ScannedSegment* find_segment(uint64_t writer, uint64_t segment) const;
   /// Of writers that do not live, not understood ones included.
   int64_t dead_segment_bytes() const;
+  /// Of those, the ones that no job removes.
+  int64_t unreadable_segment_bytes() const;
 };
 
 /// Reads all logs and segment headers. Whoever calls holds the directory's lock. Files that cannot be read or

@@ -30,10 +30,12 @@ void Planner::Impl::admit(Step& step) {
     }
     const int64_t first = paging.tokens_of(num_cached);
     if (chunk_end(first, sequence.num_known(), step.tokens_left) <= first) return;  // the budget is used up
-    int64_t available = pool.num_free() + tree.num_unreferenced();
     const int64_t needed = promised + pages_to_admit(sequence, keys);
-    if (!running.empty() && needed > available) available += num_offloadable();
-    if (!running.empty() && needed > available) return;
+    const int64_t missing = needed - pool.num_free() - tree.num_unreferenced();
+    if (!running.empty() && missing > 0) {
+      if (!can_offload(missing)) return;
+      list_offloadable();  // with who reads what before this one does
+    }
 
     next = waiting.erase(next);
     start(sequence);

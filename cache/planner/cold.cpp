@@ -3,8 +3,9 @@
 //
 // Three kinds of pages: first pages that are never cold, others in the canonical format, cold ones. Slots of the
 // canonical format serve the first two, cold slots the third. A page that is on the device too leaves its slot instead
-// of shrinking: nothing is lost then. One that shrinks is written to the disk before, where there is one: what comes
-// from there later has all its bits.
+// of shrinking: nothing is lost then. One that shrinks within the host is written to the disk before, where there is
+// one with room: what comes from there later has all its bits. One that goes from the device to a cold slot at once,
+// since no slot of the canonical format can be had, is not: the disk is written from such slots only.
 #include "cache/planner/impl.h"
 
 namespace lockstep {
@@ -35,7 +36,9 @@ bool Planner::Impl::demote_or_shrink(PrefixTree::Node& node) {
   return true;
 }
 
-// A first page is put before all others: without it, what follows it is worth nothing.
+// A first page is put before all others: what follows it in the host is worth nothing without it. But where nothing
+// follows it there, or the disk has it, it is worth what it is worth: pages that nobody reads again do not hold all
+// slots of the canonical format for ever.
 bool Planner::Impl::free_exact_slot(const PrefixTree::Node& node, bool is_due) {
   const bool is_first = tree.is_never_cold(node);
   const uint64_t worth = tree.score(node);
@@ -44,9 +47,11 @@ bool Planner::Impl::free_exact_slot(const PrefixTree::Node& node, bool is_due) {
   };
   PrefixTree::Node* victim = tree.host_victim({&node});
   if (victim != nullptr && (is_first || gives_way(victim)) && leave_exact_slot(*victim, node, is_due)) return true;
-  if (!is_first && !is_due) return false;
   victim = tree.first_victim({&node});
   if (!gives_way(victim)) return false;
+  if (!is_first && !is_due && victim->num_host_children > 0 && !victim->is_on_device()) {
+    if (victim->disk == DiskCopy::kNone && !store(*victim, /*may_reclaim=*/true, &node)) return false;
+  }
   leave_host(*victim, &node);
   return true;
 }

@@ -67,6 +67,7 @@ void Planner::Impl::commit_rows(const StepPlan& plan, std::span<const size_t> vo
   tree.clear_claims();
   promoted.clear();
   offloaded.clear();
+  offloadable.clear();
   plan_is_open = false;
   unresolved = plan.number;
   update_gauges();
@@ -110,6 +111,7 @@ void Planner::Impl::seal_full_pages(SequenceState& sequence) {
       if (disk.take_orphan(keys[i])) tree.set_disk(*node, DiskCopy::kStored);
     }
     sequence.cached.push_back(node);
+    if (node->is_in_place()) ++sequence.num_in_place;
     fulfil_read(sequence, static_cast<int64_t>(i));
   }
   sequence.open.erase(sequence.open.begin(), sequence.open.begin() + static_cast<int64_t>(keys.size() - first));

@@ -137,10 +137,7 @@ void Planner::Impl::switch_off(Tier tier) {
 
 // Descendants are forgotten with it: what is on the disk is found again behind a page that is computed anew.
 void Planner::Impl::invalidate(PrefixTree::Node& node) {
-  for (SequenceState* sequence : std::vector<SequenceState*>(running)) {
-    const auto at = std::find(sequence->cached.begin(), sequence->cached.end(), &node);
-    if (at != sequence->cached.end()) cut_back(*sequence, static_cast<size_t>(at - sequence->cached.begin()));
-  }
+  cut_back_readers(node);
   drop_below(node);
   for (const Tier tier : {Tier::kDevice, Tier::kHost, Tier::kDisk}) {
     const bool is_there = tier == Tier::kDevice ? node.is_on_device()
@@ -157,14 +154,23 @@ void Planner::Impl::invalidate(PrefixTree::Node& node) {
   forget(node);
 }
 
+void Planner::Impl::cut_back_readers(const PrefixTree::Node& node) {
+  const auto page = static_cast<size_t>(node.facts.depth);
+  for (SequenceState* sequence : running) {
+    if (page < sequence->cached.size() && sequence->cached[page] == &node) cut_back(*sequence, page);
+  }
+}
+
 void Planner::Impl::cut_back(SequenceState& sequence, size_t page) {
   for (const PlacedPage& open : sequence.open) pool.evict(open);
   sequence.open.clear();
   while (sequence.cached.size() > page) {
+    if (sequence.cached.back()->is_in_place()) --sequence.num_in_place;
     tree.release(*sequence.cached.back(), next_number);
     sequence.cached.pop_back();
   }
   sequence.pages.resize(page);
+  sequence.in_place_end = std::min(sequence.in_place_end, page);
   sequence.num_computed = paging.tokens_of(static_cast<int64_t>(page));
   sequence.was_preempted = true;  // what it finds from here on was counted
 }

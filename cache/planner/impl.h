@@ -14,17 +14,28 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
+#include <tuple>
 #include <unordered_map>
 #include <vector>
 
 namespace lockstep {
+
+/// A page of running sequences that the device may give up, and what that costs: compared in order, the least goes
+/// first.
+struct OffloadCandidate {
+  // Has no copy on the host; is read by a prompt that is computed; readers; minus the candidates of its sequence;
+  // depth; page id.
+  std::tuple<bool, bool, int64_t, int64_t, int64_t, int64_t> cost;
+  PrefixTree::Node* node;  // nullptr: it was forgotten
+};
 
 struct Planner::Impl {
   /// The plan under construction.
   struct Step {
     StepPlan plan;
     int64_t tokens_left = 0;
-    bool has_sparse_chunk = false;  // a row of several tokens that attend sparsely
+    int64_t extra_rows_left = 0;  // for the kernels, beside one row for each sequence
   };
 
   explicit Impl(const PlannerConfig& config);
@@ -81,22 +92,31 @@ struct Planner::Impl {
   void forget(PrefixTree::Node& node);
   bool reclaim_disk_segment(std::initializer_list<const PrefixTree::Node*> kept);
   void copy_ahead();
+
+  // ending.cpp
+  /// Takes the ops so far.
+  StepPlan plan_without_rows();
+  StepPlan last_plan();
   std::optional<StepPlan> persist_plan(int64_t max_pages);
   bool persist(PrefixTree::Node& node);
+  /// Nobody reads any more what the next plan with rows was to confirm.
+  void give_up_unconfirmed();
 
   // offload.cpp
   /// A page of a running sequence gives up its slot on the device, to be read on the host.
   bool offload_page();
   /// Frees a slot of the device without anybody giving up a page that it reads.
   bool make_room() { return free_device_slot() || offload_page(); }
-  /// Slots that offload_page() can free.
-  int64_t num_offloadable();
+  /// Whether offload_page() can free so many slots.
+  bool can_offload(int64_t count);
   int64_t offload_room() const;
+  /// What offload_page() takes pages from, for the rest of the plan.
   void list_offloadable();
+  /// Pages of the sequence that may be read on the host, but those that this walk has seen and its first ones that are
+  /// there.
+  std::span<PrefixTree::Node* const> unseen_offloadable(SequenceState& sequence) const;
   bool is_offloadable(const PrefixTree::Node& node) const;
   bool takes_host_room();
-  /// Pages of the row that lie on the host alone.
-  int64_t count_in_place(const SequenceState& sequence) const;
 
   // cold.cpp
   bool has_cold() const { return config.tiers.cold_slots > 0; }
@@ -121,6 +141,8 @@ struct Planner::Impl {
   void switch_off(Tier tier);
   /// Content is void: all sequences go back behind the page before it.
   void invalidate(PrefixTree::Node& node);
+  /// All sequences that read the page go back behind the page before it.
+  void cut_back_readers(const PrefixTree::Node& node);
   void cut_back(SequenceState& sequence, size_t page);
 
   // queue.cpp
@@ -184,8 +206,9 @@ struct Planner::Impl {
   std::map<uint64_t, Hash128> copies, fetches, writes;  // by transfer: pages on their way to host, from and to disk
   std::vector<PrefixTree::Node*> promoted;              // by the open plan
   std::vector<PrefixTree::Node*> offloaded;             // likewise
-  std::vector<PrefixTree::Node*> offloadable;           // those that cost most first; of plan offloadable_of
-  std::optional<uint64_t> offloadable_of;
+  std::vector<OffloadCandidate> offloadable;  // a heap, on top what costs least; of the plan under construction
+  bool has_listed_offloadable = false;
+  uint64_t num_walks = 0;  // over pages that may be offloaded
   std::array<int64_t, kNumTiers> faults{};
 
   std::unordered_map<SequenceId, SequenceState> sequences;

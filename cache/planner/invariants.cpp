@@ -32,12 +32,18 @@ void Planner::Impl::check_invariants() const {
     // num_computed runs ahead of num_scored never: what is still to be scored is still to be computed.
     LS_CHECK(sequence.num_scored >= std::min(sequence.num_computed, sequence.score_end), "sequence {}: {} scored", id,
              sequence.num_scored);
+    int64_t num_in_place = 0;
     for (size_t page = 0; page < sequence.cached.size(); ++page) {
       const PrefixTree::Node* node = sequence.cached[page];
+      LS_CHECK(node->facts.depth == static_cast<int64_t>(page), "sequence {}: page {} lies {} deep", id, page,
+               node->facts.depth);
+      if (node->is_in_place()) ++num_in_place;
       LS_CHECK(node->key == sequence.keys[page] && node->page.page == sequence.pages[page], "sequence {}: page {}", id,
                page);
       ++references[node];
     }
+    LS_CHECK(sequence.num_in_place == num_in_place, "sequence {}: {} pages are read in place, counted {}", id,
+             num_in_place, sequence.num_in_place);
     for (const PlacedPage& page : sequence.open) {
       LS_CHECK(slots.insert(page.slot).second, "slot {} holds two pages", page.slot.value());
       LS_CHECK(page.open_slot.value() < 0 || open_slots.insert(page.open_slot).second, "open slot {} holds two pages",

@@ -7,25 +7,37 @@
 #include "cache/planner/impl.h"
 
 #include <algorithm>
-#include <tuple>
-#include <unordered_map>
+#include <utility>
 
 namespace lockstep {
+namespace {
+
+bool costs_more(const OffloadCandidate& one, const OffloadCandidate& other) { return one.cost > other.cost; }
+
+}  // namespace
 
 bool Planner::Impl::offload_page() {
   if (offload_room() == 0) return false;
-  if (offloadable_of != next_number) list_offloadable();
+  if (!has_listed_offloadable) list_offloadable();
+  const auto pop = [this] {
+    std::pop_heap(offloadable.begin(), offloadable.end(), costs_more);
+    offloadable.pop_back();
+  };
   while (!offloadable.empty()) {
-    PrefixTree::Node* node = offloadable.back();
+    PrefixTree::Node* node = offloadable.front().node;
     if (node == nullptr || !is_offloadable(*node)) {
-      offloadable.pop_back();
+      pop();
       continue;
     }
     if (!node->is_on_host() && !(takes_host_room() && copy_to_host(*node))) return false;
-    offloadable.pop_back();
+    pop();
     pool.offload(node->page, node->host_slot);
     tree.set_slot(*node, SlotId(-1));
     offloaded.push_back(node);
+    const auto page = static_cast<size_t>(node->facts.depth);
+    for (SequenceState* sequence : running) {
+      if (page < sequence->cached.size() && sequence->cached[page] == node) ++sequence->num_in_place;
+    }
     ++stats.evicted_pages;
     ++stats.offloaded_pages;
     return true;
@@ -55,58 +67,64 @@ bool Planner::Impl::is_offloadable(const PrefixTree::Node& node) const {
   return may_leave && std::find(promoted.begin(), promoted.end(), &node) == promoted.end();
 }
 
-int64_t Planner::Impl::num_offloadable() {
-  const int64_t room = offload_room() - static_cast<int64_t>(fetches.size());
-  if (room <= 0) return 0;
-  list_offloadable();
-  return std::min(room, static_cast<int64_t>(offloadable.size()));
+// Pages that the sequence reads in place stay there as long as it reads them, most of them in one run from its
+// beginning: that is passed over for good. What it shares with sequences before it are its first pages, too.
+std::span<PrefixTree::Node* const> Planner::Impl::unseen_offloadable(SequenceState& sequence) const {
+  if (!sequence.is_sparse || sequence.num_computed < sequence.num_prompt_tokens) return {};
+  const int64_t first = std::max(config.sparse_sink_pages, paging.extra()) + paging.extra();
+  const int64_t last = sequence.num_pages() - config.sparse_recent_pages - 2;
+  const auto end = static_cast<size_t>(std::clamp<int64_t>(last, 0, std::ssize(sequence.cached)));
+  size_t& begin = sequence.in_place_end;
+  begin = std::max(begin, static_cast<size_t>(first));
+  while (begin < end && sequence.cached[begin]->is_in_place()) ++begin;
+  if (begin >= end) return {};
+  const auto pages = std::span<PrefixTree::Node* const>(sequence.cached).subspan(begin, end - begin);
+  const auto unseen =
+      std::partition_point(pages.begin(), pages.end(), [this](const auto* node) { return node->seen_in == num_walks; });
+  return pages.subspan(static_cast<size_t>(unseen - pages.begin()));
 }
 
-// Last, so first to go: what has a copy already, what no prompt is computed with, what fewest sequences read; of those
-// the pages of the sequence with most, from its beginning.
-void Planner::Impl::list_offloadable() {
-  struct Candidate {
-    PrefixTree::Node* node;
-    bool is_read_densely;
-    int64_t num_of_sequence;
-  };
-  offloadable.clear();
-  offloadable_of = next_number;
-  std::vector<Candidate> candidates;
-  std::unordered_map<const PrefixTree::Node*, size_t> places;
-  for (const SequenceState* sequence : running) {
-    if (!sequence->is_sparse || sequence->num_computed < sequence->num_prompt_tokens) continue;
-    const auto num_cached = static_cast<int64_t>(sequence->cached.size());
-    const int64_t begin = config.sparse_sink_pages + paging.extra();
-    const int64_t end = std::min(sequence->num_pages() - config.sparse_recent_pages - 2, num_cached);
-    const size_t first = candidates.size();
-    for (int64_t page = begin; page < end; ++page) {
-      PrefixTree::Node* node = sequence->cached[static_cast<size_t>(page)];
-      if (is_offloadable(*node) && places.emplace(node, candidates.size()).second)
-        candidates.push_back({node, false, 0});
+bool Planner::Impl::can_offload(int64_t count) {
+  if (offload_room() - static_cast<int64_t>(fetches.size()) < count) return false;
+  ++num_walks;
+  for (SequenceState* sequence : running) {
+    for (PrefixTree::Node* node : unseen_offloadable(*sequence)) {
+      if (count == 0) return true;
+      node->seen_in = num_walks;
+      if (is_offloadable(*node)) --count;
     }
-    const auto count = static_cast<int64_t>(candidates.size() - first);
-    for (size_t i = first; i < candidates.size(); ++i) candidates[i].num_of_sequence = count;
   }
+  return count == 0;
+}
+
+// First to go: what has a copy already, what no prompt is computed with, what fewest sequences read; of those the pages
+// of the sequence with most, from its beginning.
+void Planner::Impl::list_offloadable() {
+  offloadable.clear();
+  has_listed_offloadable = true;
+  ++num_walks;
   for (const SequenceState* sequence : running) {
     if (sequence->num_computed >= sequence->num_prompt_tokens) continue;
-    for (const PrefixTree::Node* node : sequence->cached) {
-      if (const auto at = places.find(node); at != places.end()) candidates[at->second].is_read_densely = true;
+    // From the end: what is marked already comes with all pages before it.
+    for (auto node = sequence->cached.rbegin(); node != sequence->cached.rend(); ++node) {
+      if (std::exchange((*node)->read_densely_in, num_walks) == num_walks) break;
     }
   }
-  const auto cost = [](const Candidate& one) {
-    const PrefixTree::Node& node = *one.node;
-    return std::tuple(!node.is_on_host(), one.is_read_densely, node.num_references, -one.num_of_sequence,
-                      node.facts.depth, node.page.page.value());
-  };
-  std::sort(candidates.begin(), candidates.end(), [&](const auto& a, const auto& b) { return cost(a) > cost(b); });
-  for (const Candidate& one : candidates) offloadable.push_back(one.node);
-}
-
-int64_t Planner::Impl::count_in_place(const SequenceState& sequence) const {
-  if (tree.num_in_place() == 0) return 0;
-  return std::count_if(sequence.cached.begin(), sequence.cached.end(),
-                       [](const auto* node) { return node->is_in_place(); });
+  for (SequenceState* sequence : running) {
+    const size_t first = offloadable.size();
+    for (PrefixTree::Node* node : unseen_offloadable(*sequence)) {
+      node->seen_in = num_walks;
+      if (is_offloadable(*node)) offloadable.push_back({{}, node});
+    }
+    const auto count = static_cast<int64_t>(offloadable.size() - first);
+    for (OffloadCandidate& one : std::span(offloadable).subspan(first)) {
+      const PrefixTree::Node& node = *one.node;
+      one.cost = {!node.is_on_host(),  node.read_densely_in == num_walks,
+                  node.num_references, -count,
+                  node.facts.depth,    node.page.page.value()};
+    }
+  }
+  std::make_heap(offloadable.begin(), offloadable.end(), costs_more);
 }
 
 }  // namespace lockstep

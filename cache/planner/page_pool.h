@@ -66,7 +66,6 @@ class PagePool {
 
   /// Ops since the last call, in order; extends digest() by them.
   std::vector<PageOp> take_ops();
-  bool has_ops() const { return !ops_.empty(); }
   /// Digest over all ops that were taken.
   const Hash128& digest() const { return digest_; }
 
@@ -78,8 +77,6 @@ class PagePool {
   const SlotList& cold() const { return cold_; }
   bool is_cold(SlotId host_slot) const { return host_slot.value() >= host_.num_slots(); }
   const SlotList& open() const { return open_; }
-  /// Transfers of a channel so far.
-  uint64_t num_transfers(TransferChannel channel) const { return transfers_[static_cast<size_t>(channel)]; }
 
  private:
   uint64_t next_transfer(TransferChannel channel) { return ++transfers_[static_cast<size_t>(channel)]; }

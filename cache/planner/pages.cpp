@@ -33,6 +33,8 @@ void Planner::Impl::release_pages(SequenceState& sequence) {
   sequence.open.clear();
   sequence.cached.clear();
   sequence.pages.clear();
+  sequence.num_in_place = 0;
+  sequence.in_place_end = 0;
   sequence.num_computed = 0;
   sequence.is_loading = false;
 }

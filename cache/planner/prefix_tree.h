@@ -53,6 +53,8 @@ class PrefixTree {
     int64_t num_references = 0;
     PageFacts facts;
     uint64_t device_score = 0, host_score = 0;  // of an evictable leaf
+    // Marks of walks over the pages of running sequences (cache/planner/offload.cpp): the last ones that came by.
+    uint64_t seen_in = 0, read_densely_in = 0;
 
     bool is_on_device() const { return page.slot.value() >= 0; }
     bool is_on_host() const { return host_slot.value() >= 0; }

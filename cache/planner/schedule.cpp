@@ -10,6 +10,15 @@
 #include <algorithm>
 
 namespace lockstep {
+namespace {
+
+// Rows for the kernels that tokens [first, end) of a sequence are, but the first: those before `first_sparse` are one
+// row, each of the others is one.
+int64_t extra_rows(int64_t first, int64_t first_sparse, int64_t end) {
+  return (first < first_sparse ? 1 : 0) + (end - first_sparse) - 1;
+}
+
+}  // namespace
 
 StepPlan Planner::Impl::plan() {
   LS_CHECK(!sequences.empty(), "a plan was asked for without sequences");
@@ -33,8 +42,10 @@ std::optional<StepPlan> Planner::Impl::make_plan(bool may_wait) {
   LS_CHECK(!plan_is_open, "plan {} was not committed", next_number - 1);
   Step step;
   step.tokens_left = config.max_step_tokens;
+  step.extra_rows_left = config.page_tokens;
   step.plan.rows.reserve(running.size());
   is_waiting_for_disk = false;
+  has_listed_offloadable = false;
   order_queue();
   take_arrived(step);
   schedule_decodes(step);
@@ -111,14 +122,17 @@ int64_t Planner::Impl::chunk_end(int64_t first, int64_t num_known, int64_t token
   return (first + longest) / config.page_tokens * config.page_tokens;
 }
 
-// Tokens behind the prompt that attend sparsely are a row each for the kernels, with a page table each: the tokens of
-// one page of one sequence in a step. More than one come only where a sequence was preempted.
+// Tokens behind the prompt that attend sparsely are a row each for the kernels, with a page table each. Beside one row
+// for each sequence a step has page_tokens more at most, and a chunk the tokens of one page: whoever sizes batches
+// relies on it. There are more only where sequences were preempted or cut back. A chunk that finds no room stops at a
+// page's end before such tokens; the first of a step always has room.
 int64_t Planner::Impl::chunk_end(const SequenceState& sequence, const Step& step) const {
   const int64_t first = sequence.num_computed, end = chunk_end(first, sequence.num_known(), step.tokens_left);
-  if (!sequence.is_sparse || end <= sequence.num_prompt_tokens + 1) return end;
   const int64_t first_sparse = std::max(first, sequence.num_prompt_tokens), page_tokens = config.page_tokens;
-  if (step.has_sparse_chunk) return first_sparse / page_tokens * page_tokens;
-  return std::min(end, (first_sparse / page_tokens + 1) * page_tokens);
+  if (!sequence.is_sparse || end <= first_sparse) return end;
+  const int64_t longest = std::min(end, (first_sparse / page_tokens + 1) * page_tokens);
+  if (extra_rows(first, first_sparse, longest) <= step.extra_rows_left) return longest;
+  return first_sparse / page_tokens * page_tokens;
 }
 
 void Planner::Impl::add_row(Step& step, SequenceState& sequence, int64_t end) {
@@ -136,11 +150,11 @@ void Planner::Impl::add_row(Step& step, SequenceState& sequence, int64_t end) {
   }
   if (sequence.is_sparse && end > sequence.num_prompt_tokens) {
     row.sparse_begin = std::max(row.first_position, sequence.num_prompt_tokens);
-    step.has_sparse_chunk = step.has_sparse_chunk || end - row.sparse_begin > 1;
+    step.extra_rows_left -= extra_rows(row.first_position, row.sparse_begin, end);
   }
   step.tokens_left -= end - sequence.num_computed;
   stats.computed_tokens += end - sequence.num_computed;
-  stats.in_place_page_reads += count_in_place(sequence);
+  stats.in_place_page_reads += sequence.num_in_place;
 }
 
 }  // namespace lockstep

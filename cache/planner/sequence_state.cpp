@@ -33,6 +33,7 @@ void SequenceState::add_cached_page(PrefixTree::Node& node, const Paging& paging
   LS_CHECK(open.empty() && num_computed == paging.tokens_of(num_pages()), "sequence {} is within a page", id.value());
   cached.push_back(&node);
   pages.push_back(node.page.page);
+  if (node.is_in_place()) ++num_in_place;
   num_computed = paging.tokens_of(num_pages());
 }
 

@@ -7,6 +7,7 @@
 #include "cache/planner/paging.h"
 #include "cache/planner/prefix_tree.h"
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 
@@ -30,6 +31,8 @@ struct SequenceState {
   std::vector<PrefixTree::Node*> cached;
   std::vector<PlacedPage> open;
   std::vector<PageId> pages;  // cached, then open: the page table of rows
+  int64_t num_in_place = 0;   // of `cached`, those that are read on the host
+  size_t in_place_end = 0;    // behind pages that may be read there and are; perhaps more follow
 
   std::vector<Hash128> keys;                   // of the first full pages of `tokens`, as many as were asked for
   int64_t planned_begin = 0, planned_end = 0;  // pages [begin, end) that it is known to read or compute yet

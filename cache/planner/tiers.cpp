@@ -136,8 +136,11 @@ void Planner::Impl::drop(PrefixTree::Node& node) {
 }
 
 void Planner::Impl::forget(PrefixTree::Node& node) {
-  for (auto* list : {&promoted, &offloaded, &offloadable}) {
+  for (auto* list : {&promoted, &offloaded}) {
     std::replace(list->begin(), list->end(), &node, static_cast<PrefixTree::Node*>(nullptr));
+  }
+  for (OffloadCandidate& one : offloadable) {
+    if (one.node == &node) one.node = nullptr;
   }
   tree.remove(node, next_number);
 }
@@ -149,36 +152,6 @@ void Planner::Impl::copy_ahead() {
   for (PrefixTree::Node* node : tree.next_device_victims(config.tiers.copy_ahead_pages - pool.num_free())) {
     if (!node->is_on_host() && !demote(*node, /*is_leaving=*/false)) return;
   }
-}
-
-std::optional<StepPlan> Planner::Impl::persist_plan(int64_t max_pages) {
-  if (!disk.takes_pages() || stats.off[static_cast<size_t>(Tier::kDisk)] || !config.share_prefixes) return std::nullopt;
-  std::vector<PrefixTree::Node*> nodes = tree.nodes();
-  std::stable_sort(nodes.begin(), nodes.end(),
-                   [](const auto* a, const auto* b) { return a->facts.depth < b->facts.depth; });
-  int64_t left = max_pages;
-  for (PrefixTree::Node* node : nodes) {
-    if (node->disk != DiskCopy::kNone || node->facts.is_output || node->fetch != 0) continue;
-    if (node->is_cold || (has_cold() && node->parent != nullptr && node->parent->disk == DiskCopy::kNone)) continue;
-    if (left == 0 || !disk.has_room()) break;
-    if (persist(*node)) --left;  // else no host slot can be spared now: others are in the host already
-  }
-  if (left == max_pages) return std::nullopt;
-  StepPlan plan;
-  plan.number = next_number++;
-  plan.digest_before = pool.digest();
-  plan.ops = pool.take_ops();
-  return plan;
-}
-
-bool Planner::Impl::persist(PrefixTree::Node& node) {
-  if (!node.is_on_host()) {
-    PrefixTree::Node* spare = pool.host().num_free() > 0 ? nullptr : tree.host_victim();
-    // Only a copy that is elsewhere too gives way: nothing is lost by persisting.
-    if (spare != nullptr && (spare->is_on_device() || spare->disk != DiskCopy::kNone)) leave_host(*spare);
-    if (pool.host().num_free() == 0 || !demote(node, /*is_leaving=*/true)) return false;
-  }
-  return store(node, /*may_reclaim=*/false);
 }
 
 }  // namespace lockstep

@@ -29,7 +29,7 @@ struct PageFacts {
   int64_t num_uses = 0;            // readers so far, its maker included
   uint64_t next_use = kNeverUsed;  // place in the known order of requests of the next one that reads it
   bool is_output = false;          // holds generated tokens
-  bool is_compressed = false;      // was made smaller to save space (reserved: formats)
+  bool is_compressed = false;      // in the cold format, or asked about as if it were
 };
 
 /// Not thread-safe.

@@ -41,7 +41,6 @@ class PageHistory {
   int64_t num_ghosts() const { return num_ghosts_; }
   /// Of leavings that are still kept, those of pages that came back included: at most twice the most ghosts.
   int64_t num_records() const { return static_cast<int64_t>(ghosts_.size()); }
-  int64_t most_cached() const { return most_cached_; }
   /// All entries, free ones among them, in an order that depends on the calls alone.
   const std::vector<Entry>& entries() const { return entries_; }
 

@@ -71,7 +71,6 @@ class TransferGraph {
   void follow(const Ptr& transfer, const std::vector<SlotUses::Conflict>& conflicts);
   void read(const Ptr& transfer, SlotUses& uses, bool starts_on_device, bool ends_on_device);
   void write(const Ptr& transfer, SlotUses& uses, bool starts_on_device, bool ends_on_device);
-  void unblock(Transfer& transfer);
   void set_ready(const Ptr& transfer);
   void start_clock(const Ptr& transfer);
 

@@ -27,19 +27,21 @@ constexpr int64_t kMostTokens = int64_t{1} << 40;
 constexpr int64_t kMostBytes = int64_t{1} << 60;
 
 // Speed: full precision, large steps, no copies. Balanced: half the bytes at the same answers as far as could be
-// measured. Aggressive: as little memory as there is a way to.
+// measured. Aggressive: a quarter, few pages read by each token, and where there is a host tier, the others left to it.
+// None sets a cold format: that needs class D1 and sizes that are given.
 void add_memory_strategies(OptionSet& options) {
   const auto add = [&](const char* value, const char* format, const char* host_tokens, const char* step_tokens,
-                       const char* sparse_ratio) {
+                       const char* sparse_ratio, const char* offload) {
     options.add_preset("schedule.memory_strategy", value,
                        {{"cache.format", format, "cache.quantization_bits"},
                         {"cache.host_tokens", host_tokens, "cache.host_bytes"},
                         {"schedule.max_step_tokens", step_tokens},
-                        {"attention.sparse_ratio", sparse_ratio}});
+                        {"attention.sparse_ratio", sparse_ratio},
+                        {"attention.sparse_offload", offload}});
   };
-  add("speed", "full", "0", "2048", "1");
-  add("balanced", "kv8", "-1", "512", "1");
-  add("aggressive", "kv4", "-1", "256", "0.25");
+  add("speed", "full", "0", "2048", "1", "false");
+  add("balanced", "kv8", "-1", "512", "1", "false");
+  add("aggressive", "kv4", "-1", "256", "0.25", "auto");
 }
 
 }  // namespace
@@ -79,7 +81,8 @@ void CacheSettings::add_to(OptionSet& options) {
               "threads (docs/disk-store.md); results do not depend on it");
   options.add("cache.disk_packing_level", &disk_packing_level, "of zstd, 1 (fastest) to 9");
   options.add("cache.persist", &persist, "in the end, copy cached pages of prompts to the disk, for later jobs");
-  options.add("cache.page_tokens", &page_tokens, "tokens of a page, 8 to 1024");
+  options.add("cache.page_tokens", &page_tokens,
+              "tokens of a page, 8 to 1024; with 8 or 4 bits, or a cold format, multiples of 16; results depend on it");
   options.add(
       "cache.format", &format,
       "how full pages are kept: full (the model's dtype), kv8 (8 bits), k8v4 (keys of 8 bits, values of 4), kv4 "
@@ -154,22 +157,26 @@ void AttentionSettings::add_to(OptionSet& options) {
   options.add("attention.sparse_ratio", &sparse_ratio,
               "most pages that a generated token attends to, as a share of those before it, above 0 and up to 1; 1 = "
               "all; results depend on it (docs/sparse-attention.md)");
-  options.add("attention.sparse_dense_below", &sparse_dense_below,
-              "tokens of context up to which generated tokens attend to all pages all the same");
-  options.add("attention.sparse_dense_layers", &sparse_dense_layers, "first layers that attend to all pages");
-  options.add("attention.sparse_sink_pages", &sparse_sink_pages, "first pages that are always attended to");
+  options.add(
+      "attention.sparse_dense_below", &sparse_dense_below,
+      "generated tokens that see fewer positions than this (of a sliding window, those within it) attend to all "
+      "pages, 0 and more");
+  options.add("attention.sparse_dense_layers", &sparse_dense_layers,
+              "first layers that attend to all pages, 0 and more");
+  options.add("attention.sparse_sink_pages", &sparse_sink_pages, "first pages that are always attended to, 0 to 1024");
   options.add("attention.sparse_recent_pages", &sparse_recent_pages,
-              "pages right before a token's own that are always attended to");
+              "pages right before a token's own that are always attended to, 0 to 1024");
   options.add("attention.sparse_least_pages", &sparse_least_pages,
-              "pages that are attended to at least, whatever the ratio says");
+              "pages that are attended to at least, whatever the ratio says, 1 and more");
   options.add("attention.sparse_mass", &sparse_mass,
               "share of the estimated attention after which no more pages are taken, above 0 and up to 1");
   options.add("attention.sparse_offload", &sparse_offload,
               "where the device is full, leave pages of sequences that generate to host memory (cache.host_tokens) and "
-              "read there what is selected; results do not depend on it");
+              "read there what is selected: true, false, or auto = where attention is sparse and there is a host tier "
+              "without a cold format; results do not depend on it");
   options.add("attention.sparse_hot_pages", &sparse_hot_pages,
-              "GPUs, with sparse_offload: device memory, in pages, for copies of what was selected in host memory; 0 = "
-              "read where it lies, -1 = auto, an eighth of the device's pages");
+              "GPUs, with sparse_offload: device memory, in pages, for copies of what was selected in host memory, at "
+              "least 8; 0 = read where it lies, -1 = auto, an eighth of the device's pages");
 }
 
 void AttentionSettings::validate(const CacheSettings& cache) const {
@@ -177,19 +184,20 @@ void AttentionSettings::validate(const CacheSettings& cache) const {
              "attention.sparse_ratio = {}: accepted are numbers above 0 and up to 1", sparse_ratio);
   LS_REQUIRE(ConfigError, sparse_mass > 0.0 && sparse_mass <= 1.0,
              "attention.sparse_mass = {}: accepted are numbers above 0 and up to 1", sparse_mass);
+  require_one_of("attention.sparse_offload", sparse_offload, {"true", "false", "auto"});
   LS_REQUIRE(
-      ConfigError, !sparse_offload || is_sparse(),
+      ConfigError, sparse_offload != "true" || is_sparse(),
       "attention.sparse_offload = true and attention.sparse_ratio = {}: dense attention reads all pages at every "
       "token; give a ratio below 1, or attention.sparse_offload = false",
       sparse_ratio);
   const bool has_host = cache.host_tokens != 0 || cache.host_bytes > 0 || !cache.disk_dir.empty();
   LS_REQUIRE(
-      ConfigError, !sparse_offload || has_host,
+      ConfigError, sparse_offload != "true" || has_host,
       "attention.sparse_offload = true and cache.host_tokens = 0: there is no host memory to leave pages to; give "
       "cache.host_tokens or cache.host_bytes above 0, or attention.sparse_offload = false");
-  require_range("attention.sparse_hot_pages", sparse_hot_pages, -1, int64_t{1} << 40);
+  require_range("attention.sparse_hot_pages", sparse_hot_pages, -1, int64_t{1} << 30);
   LS_REQUIRE(
-      ConfigError, sparse_offload || sparse_hot_pages <= 0,
+      ConfigError, sparse_offload != "false" || sparse_hot_pages <= 0,
       "attention.sparse_hot_pages = {} and attention.sparse_offload = false: give attention.sparse_offload = true "
       "too",
       sparse_hot_pages);
@@ -332,12 +340,13 @@ void EngineSettings::validate_cold() const {
              cache.format_of_bits());
   LS_REQUIRE(ConfigError, cache.policy == "compressed",
              "{} and cache.policy = {}: only cache.policy = compressed makes pages smaller", cold, cache.policy);
-  LS_REQUIRE(ConfigError, !attention.sparse_offload,
+  LS_REQUIRE(ConfigError, attention.sparse_offload != "true",
              "{} and attention.sparse_offload = true: pages that are read on the host have the format of the device; "
              "give one of the two",
              cold);
   LS_REQUIRE(ConfigError, cache.page_tokens % 16 == 0, "cache.page_tokens = {}: with {} accepted are multiples of 16",
              cache.page_tokens, cold);
+  if (!cache.shrinks()) return;
   LS_REQUIRE(ConfigError, cache.host_tokens != 0 || cache.host_bytes > 0,
              "{}: there is no host tier, where pages would have it: give cache.host_tokens or cache.host_bytes", cold);
   LS_REQUIRE(ConfigError, cache.host_tokens > 0 || cache.host_bytes > 0,

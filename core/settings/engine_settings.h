@@ -41,11 +41,14 @@ struct CacheSettings {
   std::string policy = "adaptive";
   bool share_prefixes = true;
   std::string load_or_recompute = "auto";
+  bool never_shrinks = false;  // no option: pages are named as with cold_format, and none shrinks (`cache warm`)
 
   /// format, or what quantization_bits chooses.
   std::string format_of_bits() const;
-  /// Whether pages of the host tier may get fewer bits than others.
+  /// Whether pages are of jobs in which those of the host tier may get fewer bits than others.
   bool has_cold() const { return cold_format != "auto" && cold_format != format_of_bits(); }
+  /// Whether they may here.
+  bool shrinks() const { return has_cold() && !never_shrinks; }
   void add_to(OptionSet& options);
   void validate() const;
 };
@@ -59,7 +62,7 @@ struct AttentionSettings {
   int64_t sparse_recent_pages = 2;
   int64_t sparse_least_pages = 8;
   double sparse_mass = 1.0;
-  bool sparse_offload = false;
+  std::string sparse_offload = "false";
   int64_t sparse_hot_pages = -1;  // -1 = auto
 
   bool is_sparse() const { return sparse_ratio < 1.0; }

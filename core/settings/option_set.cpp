@@ -8,6 +8,7 @@
 #include <fstream>
 #include <functional>
 #include <map>
+#include <optional>
 #include <sstream>
 #include <utility>
 
@@ -41,8 +42,16 @@ struct OptionSet::Impl {
   std::string config_path;
   bool help = false, print_config = false;
   struct Preset {
-    std::string name, value;
+    std::string name;
+    std::optional<std::string> value;  // none = any whole number but 0
     std::vector<PresetValue> values;
+
+    bool is_chosen(const po::variables_map& given) const {
+      const auto found = given.find(name);
+      if (found == given.end()) return false;
+      return value ? found->second.as<std::string>() == *value : found->second.as<int64_t>() != 0;
+    }
+    std::string source() const { return value ? name + " = " + *value : name + " is given"; }
   };
   std::vector<Preset> presets;
 
@@ -91,6 +100,40 @@ struct OptionSet::Impl {
       LS_THROW(ConfigError, "{}: {}", source, error.what());
     }
   }
+
+  // Nothing is stored over what `values` has already.
+  void read(po::variables_map& values, const Arguments& place) {
+    po::options_description accepted = all();
+    accepted.add_options()("help,h", po::bool_switch(&help))("print-config", po::bool_switch(&print_config))(
+        "config", po::value<std::string>(&config_path));
+    const po::positional_options_description none;
+    std::optional<std::string> config;
+    read(values, place.source, [&] {
+      using Style = po::command_line_style::style_t;
+      // No guessing: an abbreviated option would change its meaning when options are added.
+      const int style = Style::unix_style & ~Style::allow_guessing;
+      po::parsed_options parsed =
+          po::command_line_parser(place.list).options(accepted).positional(none).style(style).run();
+      for (const po::option& option : parsed.options)
+        if (option.string_key == "config" && !option.value.empty()) config = option.value.front();
+      return parsed;
+    });
+    if (!config) return;
+    std::ifstream file(*config);
+    const po::options_description in_file = all();
+    LS_REQUIRE(IoError, file.good(), "cannot read configuration file '{}'", *config);
+    read(values, *config, [&] { return po::parse_config_file(file, in_file, false); });
+  }
+
+  void read(po::variables_map& values, const Preset& preset) {
+    const po::options_description in_preset = all();
+    std::stringstream text;
+    for (const PresetValue& one : preset.values) {
+      const auto other = values.find(one.unless);
+      if (other == values.end() || other->second.as<int64_t>() == 0) text << one.name << " = " << one.value << "\n";
+    }
+    read(values, preset.source(), [&] { return po::parse_config_file(text, in_preset, false); });
+  }
 };
 
 OptionSet::OptionSet(std::string usage, std::string description) : impl_(std::make_unique<Impl>()) {
@@ -124,40 +167,20 @@ void OptionSet::add_preset(const std::string& name, const std::string& value, st
   impl_->presets.push_back({name, value, std::move(values)});
 }
 
-void OptionSet::parse(std::span<const std::string> arguments) {
-  po::options_description command_line = impl_->all();
-  command_line.add_options()("help,h", po::bool_switch(&impl_->help))(
-      "print-config", po::bool_switch(&impl_->print_config))("config", po::value<std::string>(&impl_->config_path));
+void OptionSet::add_implied(const std::string& name, std::vector<PresetValue> values) {
+  impl_->presets.push_back({name, std::nullopt, std::move(values)});
+}
 
-  const std::vector<std::string> list(arguments.begin(), arguments.end());
-  const po::positional_options_description none;
+void OptionSet::parse(std::span<const std::string> arguments) {
+  const Arguments place{"command line", {arguments.begin(), arguments.end()}};
+  parse(std::span(&place, 1));
+}
+
+void OptionSet::parse(std::span<const Arguments> places) {
   po::variables_map values;
-  impl_->read(values, "command line", [&] {
-    using Style = po::command_line_style::style_t;
-    // No guessing: an abbreviated option would change its meaning when options are added.
-    const int style = Style::unix_style & ~Style::allow_guessing;
-    return po::command_line_parser(list).options(command_line).positional(none).style(style).run();
-  });
-  const auto config = values.find("config");
-  if (config != values.end()) {
-    const auto path = config->second.as<std::string>();
-    std::ifstream file(path);
-    const po::options_description in_file = impl_->all();
-    LS_REQUIRE(IoError, file.good(), "cannot read configuration file '{}'", path);
-    impl_->read(values, path, [&] { return po::parse_config_file(file, in_file, false); });
-  }
-  for (const Impl::Preset& preset : impl_->presets) {
-    const auto given = values.find(preset.name);
-    if (given == values.end() || given->second.as<std::string>() != preset.value) continue;
-    const po::options_description in_preset = impl_->all();
-    std::stringstream text;
-    for (const PresetValue& one : preset.values) {
-      const auto other = values.find(one.unless);
-      if (other == values.end() || other->second.as<int64_t>() == 0) text << one.name << " = " << one.value << "\n";
-    }
-    impl_->read(values, preset.name + " = " + preset.value,
-                [&] { return po::parse_config_file(text, in_preset, false); });
-  }
+  for (const Arguments& place : places) impl_->read(values, place);
+  for (const Impl::Preset& preset : impl_->presets)
+    if (preset.is_chosen(values)) impl_->read(values, preset);
   try {
     po::notify(values);
   } catch (const po::error& error) {

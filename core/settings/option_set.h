@@ -1,5 +1,4 @@
-// Named options from three places: command line over configuration file (INI) over preset
-// over default. Unknown names are errors.
+// Named options: command line over configuration file (INI) over preset over default. Unknown names are errors.
 //
 // A thin cover over Boost.Program_options, so that its headers stay in one source file. The same names serve both:
 // `--cache.page_tokens 64` is `page_tokens = 64` in section [cache]; names without a dot stand before the first
@@ -38,10 +37,20 @@ class OptionSet {
     std::string unless = {};
   };
   void add_preset(const std::string& name, const std::string& value, std::vector<PresetValue> values);
+  /// The same where the whole number `name` is given and not 0. Of presets for one option the first added counts.
+  void add_implied(const std::string& name, std::vector<PresetValue> values);
 
   /// Reads the arguments (without program and command names) and the file named by `--config`, and sets the variables.
   /// Throws ConfigError naming the option, its source and, for an unknown name, the nearest known ones.
   void parse(std::span<const std::string> arguments);
+  /// Arguments of one place, which messages call `source`.
+  struct Arguments {
+    std::string source;
+    std::vector<std::string> list;
+  };
+  /// The same from several places: the first with its file over the second with its own, and so on, all of them over
+  /// presets.
+  void parse(std::span<const Arguments> places);
 
   bool wants_help() const;
   bool wants_config() const;

@@ -35,7 +35,6 @@ class Decoder {
   /// From here on rows that may (RaggedRows::is_sparse) attend to the pages that `selector` names; it outlives the
   /// decoder's use.
   void set_selector(PageSelector* selector) { selector_ = selector; }
-  const RopeTable& rope_table() const { return rope_; }
 
   /// Called with the layer before its attention touches the pages.
   using LayerGate = std::function<void(int64_t)>;

@@ -14,16 +14,16 @@ Buffer zeros(int64_t bytes, Device device) {
 
 }  // namespace
 
-HotBuffer::HotBuffer(const OpContext& context, const KvLayout& layout, int64_t num_pages, int64_t num_host_slots,
-                     int64_t max_lists, int64_t capacity)
+HotBuffer::HotBuffer(const OpContext& context, const KvLayout& layout, int64_t num_slots, const HotSizes& sizes)
     : context_(context), hint_stream_(Stream::cuda(context.device)), hint_context_(context) {
-  LS_CHECK(num_pages > 0 && num_host_slots > 0, "a hot buffer of {} pages for {} host slots", num_pages,
-           num_host_slots);
+  LS_CHECK(sizes.num_pages > 0 && sizes.num_host_slots > 0, "a hot buffer of {} pages for {} host slots",
+           sizes.num_pages, sizes.num_host_slots);
   hint_context_.stream = &hint_stream_;
   const int64_t heads = layout.num_layers * layout.num_kv_heads;
   pages_.block_bytes = hot_block_bytes(layout);
-  pages_.num_blocks = (num_pages + kHotWays - 1) / kHotWays * kHotWays;
-  pages_.num_host_slots = num_host_slots;
+  pages_.num_blocks = whole_hot_sets(sizes.num_pages);
+  pages_.num_host_slots = sizes.num_host_slots;
+  check_hot_slots(num_slots, sizes.num_host_slots, pages_.num_blocks);
   const int64_t blocks = heads * pages_.num_blocks;
   blocks_ = zeros(blocks * pages_.block_bytes, context.device);
   pages_.blocks = static_cast<std::byte*>(blocks_.data());
@@ -35,13 +35,14 @@ HotBuffer::HotBuffer(const OpContext& context, const KvLayout& layout, int64_t n
   place(used_, pages_.used, blocks);
   place(calls_, pages_.calls, heads);
   place(launches_, pages_.launches, layout.num_kv_heads);
-  place(claims_, pages_.claims, layout.num_kv_heads * num_host_slots);
-  place(fillings_, pages_.fillings, num_host_slots);
-  place(totals_, pages_.totals, 3);
+  place(claims_, pages_.claims, layout.num_kv_heads * sizes.num_host_slots);
+  place(fillings_, pages_.fillings, sizes.num_host_slots);
+  place(totals_, pages_.totals, kHotTotals);
+  const int64_t entries = sizes.max_lists * sizes.list_capacity;
   int32_t* lists = nullptr;
-  place(lists_, lists, 4 * max_lists * capacity);
-  fetch_lists_ = {lists, lists + max_lists * capacity};
-  hint_lists_ = {lists + 2 * max_lists * capacity, lists + 3 * max_lists * capacity};
+  place(lists_, lists, kHotListArrays * entries);
+  fetch_lists_ = {lists, lists + entries};
+  hint_lists_ = {lists + 2 * entries, lists + 3 * entries};
 }
 
 void HotBuffer::follow(const StepPlan& plan) {
@@ -78,12 +79,11 @@ void HotBuffer::join() {
 
 int64_t HotBuffer::bytes() const {
   return blocks_.bytes() + tags_.bytes() + used_.bytes() + calls_.bytes() + launches_.bytes() + claims_.bytes() +
-         fillings_.bytes() + lists_.bytes();
+         fillings_.bytes() + totals_.bytes() + lists_.bytes();
 }
 
 HotTotals HotBuffer::totals() const {
-  int64_t counts[3] = {};
-  static_assert(sizeof counts == 3 * sizeof(int64_t));
+  int64_t counts[kHotTotals] = {};
   copy_async(*context_.stream, counts, totals_.data(), totals_.bytes());
   context_.stream->synchronize();
   return {counts[0], counts[1], counts[2]};

@@ -22,10 +22,9 @@ struct HotTotals {
 /// Not thread-safe.
 class HotBuffer {
  public:
-  /// Room for `num_pages` pages, rounded up to whole sets; lists of up to `max_lists` rows and KV heads of `capacity`
-  /// pages. Throws: OutOfMemory; Error for a CPU.
-  HotBuffer(const OpContext& context, const KvLayout& layout, int64_t num_pages, int64_t num_host_slots,
-            int64_t max_lists, int64_t capacity);
+  /// Allocates hot_buffer_bytes(layout, sizes), for a device of `num_slots` slots. Throws: OutOfMemory; ConfigError for
+  /// more slots than lists can name; Error for a CPU, or without pages or host slots.
+  HotBuffer(const OpContext& context, const KvLayout& layout, int64_t num_slots, const HotSizes& sizes);
 
   /// Enqueues what the plan's ops mean: host slots that are filled anew. Before its computation.
   void follow(const StepPlan& plan);
@@ -39,6 +38,7 @@ class HotBuffer {
 
   /// For KvPages.
   const HotPages& pages() const { return pages_; }
+  /// As allocated.
   int64_t bytes() const;
   /// Since the start. Waits for the context's stream.
   HotTotals totals() const;

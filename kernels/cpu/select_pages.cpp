@@ -100,12 +100,23 @@ void check_row(const RaggedRows& rows, int64_t row, const Candidates& candidates
 /// Adds from many threads; whole numbers come to the same in every order.
 void add(int64_t& total, int64_t amount) { std::atomic_ref(total).fetch_add(amount, std::memory_order_relaxed); }
 
-void count_list(SelectionTotals* totals, const Candidates& candidates, const Choice* choice) {
+void count_list(SelectionTotals* totals, const Candidates& candidates, const Choice& choice) {
   if (totals == nullptr) return;
-  add(choice != nullptr ? totals->lists : totals->dense_lists, 1);
+  add(totals->lists, 1);
   add(totals->pages_there, candidates.count());
-  add(totals->pages_read, choice != nullptr ? choice->count : candidates.count());
-  if (choice != nullptr) add(totals->mass, static_cast<int64_t>(choice->share >> (page_ranking::kFractionBits - 20)));
+  add(totals->pages_read, choice.count);
+  add(totals->mass, static_cast<int64_t>(choice.share >> (page_ranking::kFractionBits - 20)));
+}
+
+/// A row of which all pages are read, for all KV heads. One thread.
+void count_dense_row(SelectionTotals* totals, const Candidates& candidates, const Selection& selection) {
+  if (totals == nullptr) return;
+  const int64_t num_heads = selection.pages.layout.num_kv_heads;
+  totals->dense_lists += num_heads;
+  totals->pages_there += num_heads * candidates.count();
+  totals->pages_read += num_heads * candidates.count();
+  if (selection.layer >= selection.rule.dense_layers) totals->fallback_lists += num_heads;
+  if (selection.layer == selection.rule.dense_layers) totals->fallback_rows += 1;
 }
 
 }  // namespace
@@ -123,10 +134,10 @@ void select_pages(const OpContext& context, ConstTensorView q, const RaggedRows&
     const Candidates candidates =
         page_ranking::candidates_of(rule, layer, rows.first_position[row], window, pages.layout.page_tokens);
     check_row(rows, row, candidates, selection);
-    if (!candidates.reads_all) {
-      sparse.emplace_back(row, candidates);
+    if (candidates.reads_all) {
+      count_dense_row(lists.totals, candidates, selection);
     } else {
-      for (int64_t head = 0; head < num_heads; ++head) count_list(lists.totals, candidates, nullptr);
+      sparse.emplace_back(row, candidates);
     }
   }
   context.threads->parallel_for(static_cast<int64_t>(sparse.size()) * num_heads, 1, [&](int64_t begin, int64_t end) {
@@ -136,7 +147,7 @@ void select_pages(const OpContext& context, ConstTensorView q, const RaggedRows&
       const int64_t head = task % num_heads;
       const Choice choice = selection.choose(row, head, candidates, scratch);
       lists.counts[row * num_heads + head] = static_cast<int32_t>(choice.count);
-      count_list(lists.totals, candidates, &choice);
+      count_list(lists.totals, candidates, choice);
     }
   });
 }

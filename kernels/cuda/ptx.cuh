@@ -42,17 +42,11 @@ __device__ __forceinline__ void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[
       : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "r"(b[0]), "r"(b[1]));
 }
 
-/// Loads 8 × 8 matrices of 16-bit elements: lane 8 i + j gives the address of row j of matrix i (16 bytes, aligned),
-/// and receives in m[i] the elements 2 (lane % 4) and the next one of row lane / 4. x2: lanes 16 to 31 give no address.
+/// Loads four 8 × 8 matrices of 16-bit elements: lane 8 i + j gives the address of row j of matrix i (16 bytes,
+/// aligned), and receives in m[i] the elements 2 (lane % 4) and the next one of row lane / 4.
 __device__ __forceinline__ void ldmatrix_x4(uint32_t (&m)[4], const void* shared_row) {
   asm volatile("ldmatrix.sync.aligned.m8n8.x4.shared.b16 {%0, %1, %2, %3}, [%4];"
                : "=r"(m[0]), "=r"(m[1]), "=r"(m[2]), "=r"(m[3])
-               : "r"(ptx::shared_address(shared_row))
-               : "memory");
-}
-__device__ __forceinline__ void ldmatrix_x2(uint32_t (&m)[2], const void* shared_row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.shared.b16 {%0, %1}, [%2];"
-               : "=r"(m[0]), "=r"(m[1])
                : "r"(ptx::shared_address(shared_row))
                : "memory");
 }
@@ -63,24 +57,12 @@ __device__ __forceinline__ void ldmatrix_x4_trans(uint32_t (&m)[4], const void* 
                : "r"(ptx::shared_address(shared_row))
                : "memory");
 }
-__device__ __forceinline__ void ldmatrix_x2_trans(uint32_t (&m)[2], const void* shared_row) {
-  asm volatile("ldmatrix.sync.aligned.m8n8.x2.trans.shared.b16 {%0, %1}, [%2];"
-               : "=r"(m[0]), "=r"(m[1])
-               : "r"(ptx::shared_address(shared_row))
-               : "memory");
-}
 
 /// Starts a copy of 16 bytes (both ends aligned to 16) past the L1 cache; writes zeros, reading nothing, where not
 /// `is_valid`. The bytes are there for this thread after cp_async_wait, for the block after a barrier behind it.
 __device__ __forceinline__ void cp_async_16(void* shared, const void* global, bool is_valid) {
   asm volatile("cp.async.cg.shared.global [%0], [%1], 16, %2;" ::"r"(ptx::shared_address(shared)),
                "l"(__cvta_generic_to_global(global)), "r"(is_valid ? 16 : 0)
-               : "memory");
-}
-/// The same of 4 bytes.
-__device__ __forceinline__ void cp_async_4(void* shared, const void* global, bool is_valid) {
-  asm volatile("cp.async.ca.shared.global [%0], [%1], 4, %2;" ::"r"(ptx::shared_address(shared)),
-               "l"(__cvta_generic_to_global(global)), "r"(is_valid ? 4 : 0)
                : "memory");
 }
 /// Makes a group of the copies this thread started since the last call; it may be empty.

@@ -34,6 +34,8 @@ __global__ void __launch_bounds__(kChooseThreads) choose_kernel(SelectionArgumen
   SelectionTotals* const totals = args.lists.totals;
   if (totals == nullptr || !is_listed || threadIdx.x != 0) return;
   add_to(reads_all ? totals->dense_lists : totals->lists, 1);
+  if (reads_all && args.layer >= args.rule.dense_layers) add_to(totals->fallback_lists, 1);
+  if (reads_all && args.layer == args.rule.dense_layers && head == 0) add_to(totals->fallback_rows, 1);
   add_to(totals->pages_there, candidates.count());
   add_to(totals->pages_read, reads_all ? candidates.count() : args.lists.counts[list]);
   if (!reads_all) add_to(totals->mass, static_cast<int64_t>(share >> (page_ranking::kFractionBits - 20)));

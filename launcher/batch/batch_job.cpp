@@ -1,41 +1,19 @@
 #include "launcher/batch/batch_job.h"
 
-#include "core/log.h"
 #include "core/trace.h"
 #include "launcher/batch/chat_date.h"
 #include "launcher/batch/job_manifest.h"
+#include "launcher/batch/job_watch.h"
 #include "launcher/batch/row_fault.h"
 #include "launcher/batch/shared_rows.h"
 #include "launcher/commands/command.h"
 #include "launcher/phase.h"
-#include "launcher/runtime/stop_signals.h"
-#include "launcher/runtime/watchdog.h"
 
-#include <atomic>
 #include <chrono>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 
 namespace lockstep {
-namespace {
-
-/// The watchdog's last word: this rank waits for something that will not come, so nothing may be waited for.
-[[noreturn]] void leave(const std::string& message) {
-  log_error("{}; the job ends here. Finished rows are safe: give the same command again", message);
-  ::_exit(kExitFailure);
-}
-
-// For reuse, as many as are ordered within a few milliseconds.
-int64_t window_of(const Session& session, const JobSettings& settings) {
-  constexpr int64_t kReuseWindow = 4096;
-  const EngineConfig& engine = session.sizing().engine;
-  if (settings.window > 0) return settings.window;
-  return engine.order == ScheduleOrder::kReuse ? std::max(kReuseWindow, 2 * engine.max_sequences)
-                                               : 2 * engine.max_sequences;
-}
-
-}  // namespace
 
 BatchJob::BatchJob(Session& session, const JobSettings& settings, std::unique_ptr<WorkCounter> counter,
                    std::unique_ptr<Mailbox> mailbox, MetricsExporter* metrics)
@@ -72,14 +50,9 @@ void BatchJob::open_files(MetricsExporter* metrics) {
 }
 
 int BatchJob::run() {
-  Communicator& world = session_.world();
   Engine& engine = session_.engine();
-  std::atomic<bool> is_stepping = true;
-  uint64_t ticks = 0;
-  const Watchdog watchdog({.progress = [&] { return is_stepping ? engine.progress() + looks_ : ++ticks; },
-                           .timeout = std::chrono::seconds(settings_.step_timeout_seconds),
-                           .peers = find_local_peers(world),
-                           .give_up = leave});
+  JobWatch watch(session_, stop_, looks_, settings_.step_timeout_seconds,
+                 "Finished rows are safe: give the same command again");
   if (session_.topology().is_leader()) {
     lead();
     engine.stop();
@@ -87,18 +60,12 @@ int BatchJob::run() {
   } else {
     engine.follow([&] { stop_.announce(); });
   }
-  is_stepping = false;  // from here on a rank may wait for other replicas as long as they take
-  if (session_.is_root()) {
+  const int signal = watch.finish([&] {
     wait_for_other_leaders();
-    stop_.finish();
-  } else {
-    stop_.wait_for_finish();
-  }
-  // Which rank saw the stop, and when, does not matter: rank 0 knows what is missing.
-  const bool was_stopped = world.all_reduce_max(session_.is_root() && store_->num_finished() < store_->num_rows()) != 0;
-  const auto signal = static_cast<int>(world.all_reduce_max(StopSignals::received()));
-  if (session_.is_root()) store_->finish(was_stopped ? "stopped" : "running");
-  return was_stopped ? signal : 0;
+    return store_->num_finished() < store_->num_rows();
+  });
+  if (session_.is_root()) store_->finish(signal != 0 ? "stopped" : "running");
+  return signal;
 }
 
 void BatchJob::lead() {
@@ -115,8 +82,10 @@ void BatchJob::lead() {
                    fail, [&] { return step_done(counts_); });
   const PromptEncoder encoder(*text.tokenizer, model, text.chat_template ? &*text.chat_template : nullptr,
                               session_.sizing().engine.max_sequence, clock_of(chat_date_));
+  const EngineConfig& engine = session_.sizing().engine;
   GenerationLoop loop(
-      session_.engine(), *text.tokenizer, model, encoder, window_of(session_, settings_),
+      session_.engine(), *text.tokenizer, model, encoder,
+      settings_.effective_window(engine.max_sequences, engine.order == ScheduleOrder::kReuse),
       {.next =
            [&] {
              const HostSpan span(session_.runtime().context().tracer, "next row");

@@ -10,26 +10,22 @@ namespace {
 
 std::string yes_no(bool value) { return value ? "true" : "false"; }
 
-std::string layout_text(const KvLayout& layout) {
-  std::string text(name_of(layout.format));
-  for (int64_t layer = 0; layer < layout.num_layers && layout.wide_keys.size() > 0; ++layer) {
-    if (!layout.wide_keys.contains(layer)) continue;
-    text += fmt::format("{}{}", text == "kv4" ? ", keys of 8 bits in layers " : ",", layer);
-  }
-  return text;
-}
+bool has_cold(const Session& session) { return session.sizing().engine.tiers.cold_format != KvFormat::kFull; }
 
-// What decides which pages change, where some do.
+// The pools and steps that decide which pages change, where some do. How many pages a file of the disk store has, which
+// go together, depends on the ranks that write there.
 std::string cold_of(const Session& session) {
   const EngineConfig& config = session.sizing().engine;
   const TierSizes& tiers = config.tiers;
-  if (tiers.cold_format == KvFormat::kFull) return "none";
+  if (!has_cold(session)) return "none";
+  const std::string disk = tiers.disk_dir.empty()
+                               ? "no disk"
+                               : fmt::format("{} disk bytes in segments of {} pages", tiers.disk_bytes,
+                                             session.engine().tier_config().disk_pages_per_segment);
   return fmt::format(
-      "{}, ratio {}, {} + {} host pages, {} device pages, {} disk bytes, steps of {} tokens and {} sequences, chunks "
-      "of "
-      "{}, {}{}",
-      layout_text(session.engine().cold_layout()), tiers.compression_ratio, tiers.host_slots, tiers.cold_slots,
-      config.num_slots, tiers.disk_bytes, config.max_step_tokens, config.max_sequences, config.prefill_chunk,
+      "{}, ratio {}, {} + {} host pages, {} device pages, {}, steps of {} tokens and {} sequences, chunks of {}, {}{}",
+      format_text(session.engine().cold_layout()), tiers.compression_ratio, tiers.host_slots, tiers.cold_slots,
+      config.num_slots, disk, config.max_step_tokens, config.max_sequences, config.prefill_chunk,
       config.order == ScheduleOrder::kReuse ? "reuse" : "input", config.plan_ahead ? ", a plan ahead" : "");
 }
 
@@ -49,29 +45,36 @@ std::string sparse_of(const Session& session) {
 Manifest make_manifest(const Session& session, const JobSettings& settings, const Hash128& input,
                        const std::string& model_name, const std::string& chat_date) {
   const TextModel& text = session.text();
-  return {{"input", input.to_string()},
-          {"model", session.checkpoint().fingerprint().to_string()},
-          {"model name", model_name},
-          {"model.dtype", std::string(name_of(session.sizing().engine.dtype))},
-          {"model.max_sequence", fmt::format("{}", session.sizing().engine.max_sequence)},
-          // The pieces in which attention adds up.
-          {"cache.page_tokens", fmt::format("{}", session.sizing().engine.page_tokens)},
-          {"cache.format", layout_text(session.engine().kv_layout())},
-          {"determinism", session.settings().runtime.determinism},
-          {"cold pages", cold_of(session)},
-          {"sparse attention", sparse_of(session)},
-          {"tokenizer", text.tokenizer->fingerprint().to_string()},
-          {"chat template", text.chat_template ? text.chat_template->fingerprint().to_string() : "none"},
-          {kChatDateKey, chat_date},
-          {"request defaults", text.defaults.to_string()},
-          {"device", session.runtime().device_name()},
-          {"isa", session.runtime().isa_name()},
-          {"order of sums", summation_order(session.topology().tp())},
-          {"numerics", kNumericsVersion},
-          {"seed", fmt::format("{}", settings.seed)},
-          {"lenient", yes_no(settings.lenient)},
-          {"return-token-ids", yes_no(settings.return_token_ids)},
-          {"report-cached-tokens", yes_no(settings.report_cached_tokens)}};
+  const EngineConfig& config = session.sizing().engine;
+  Manifest manifest = {{"input", input.to_string()},
+                       {"model", session.checkpoint().fingerprint().to_string()},
+                       {"model name", model_name},
+                       {"model.dtype", std::string(name_of(config.dtype))},
+                       {"model.max_sequence", fmt::format("{}", config.max_sequence)},
+                       // The pieces in which attention adds up.
+                       {"cache.page_tokens", fmt::format("{}", config.page_tokens)},
+                       {"cache.format", format_text(session.engine().kv_layout())},
+                       {"determinism", session.settings().runtime.determinism},
+                       {"cold pages", cold_of(session)},
+                       {"sparse attention", sparse_of(session)},
+                       {"tokenizer", text.tokenizer->fingerprint().to_string()},
+                       {"chat template", text.chat_template ? text.chat_template->fingerprint().to_string() : "none"},
+                       {kChatDateKey, chat_date},
+                       {"request defaults", text.defaults.to_string()},
+                       {"device", session.runtime().device_name()},
+                       {"isa", session.runtime().isa_name()},
+                       {"order of sums", summation_order(session.topology().tp())},
+                       {"numerics", kNumericsVersion},
+                       {"seed", fmt::format("{}", settings.seed)},
+                       {"lenient", yes_no(settings.lenient)},
+                       {"return-token-ids", yes_no(settings.return_token_ids)},
+                       {"report-cached-tokens", yes_no(settings.report_cached_tokens)}};
+  if (has_cold(session)) {  // else answers depend on neither
+    const bool orders_for_reuse = config.order == ScheduleOrder::kReuse;
+    manifest["window"] = fmt::format("{}", settings.effective_window(config.max_sequences, orders_for_reuse));
+    manifest["cache.share_prefixes"] = yes_no(config.share_prefixes);
+  }
+  return manifest;
 }
 
 Notes make_notes(const Session& session) {

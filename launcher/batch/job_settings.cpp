@@ -4,6 +4,8 @@
 #include "core/settings/option_set.h"
 #include "launcher/batch/chat_date.h"
 
+#include <algorithm>
+
 namespace lockstep {
 
 void JobSettings::add_to(OptionSet& options) {
@@ -44,6 +46,12 @@ void JobSettings::add_to(OptionSet& options) {
   options.add("step-timeout", &step_timeout_seconds,
               "seconds that one step may take before the job ends; 0 = no limit");
   options.add("progress-interval", &progress_seconds, "seconds between progress lines where there is no terminal");
+}
+
+int64_t JobSettings::effective_window(int64_t max_sequences, bool orders_for_reuse) const {
+  constexpr int64_t kReuseWindow = 4096;  // as many as are ordered within a few milliseconds
+  const int64_t by_default = std::max(2 * max_sequences, orders_for_reuse ? kReuseWindow : 0);
+  return window > 0 ? std::max(window, max_sequences) : by_default;
 }
 
 void JobSettings::validate() const {

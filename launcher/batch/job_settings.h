@@ -30,6 +30,9 @@ struct JobSettings {
   int64_t step_timeout_seconds = 600;
   int64_t progress_seconds = 10;
 
+  /// Sequences that the scheduler knows ahead, where up to `max_sequences` run at once: `window`, or what 0 stands for,
+  /// but never fewer than run.
+  int64_t effective_window(int64_t max_sequences, bool orders_for_reuse) const;
   void add_to(OptionSet& options);
   /// Throws ConfigError naming option, value and accepted values.
   void validate() const;

@@ -57,28 +57,35 @@ void print_writers(const StoreScan& scan) {
       pages += segment.live_pages();
       places += writer.facts ? writer.facts->pages_per_segment : 0;
     }
+    const std::string content = writer.facts     ? writer.facts->content.to_string()
+                                : writer.has_log ? "log " + writer.problem
+                                                 : "no log, and segments that are not understood";
     const double fill = places > 0 ? 100.0 * static_cast<double>(pages) / static_cast<double>(places) : 0.0;
     std::printf("%016llx %-8s %10lld %8zu %9lld %12.1f %7.1f  %s\n", static_cast<unsigned long long>(id),
                 writer.is_live ? "live" : "ended", static_cast<long long>(writer.log_bytes), writer.segments.size(),
-                static_cast<long long>(pages), mebibytes(writer.segment_bytes()), fill,
-                writer.facts ? writer.facts->content.to_string().c_str() : ("log " + writer.problem).c_str());
+                static_cast<long long>(pages), mebibytes(writer.segment_bytes()), fill, content.c_str());
   }
 }
 
 int inspect(const std::string& directory) {
   const StoreScan scan = inspect_store(directory, std::make_shared<SystemCalls>());
-  size_t num_segments = 0;
+  size_t num_segments = 0, num_unreadable = 0;
   int64_t bytes = 0, block_bytes = 0, live = 0;
   for (const auto& [id, writer] : scan.writers) {
     num_segments += writer.segments.size();
     bytes += writer.segment_bytes();
     for (const auto& [index, segment] : writer.segments) block_bytes += segment.block_bytes;
     live += writer.is_live ? 1 : 0;
+    num_unreadable += writer.is_unreadable() ? writer.segments.size() : 0;
   }
   std::printf(
       "directory  %s\nwriters    %zu, %lld of them live\nsegments   %zu, %.1f MiB, of which %.1f occupy the disk\n",
       directory.c_str(), scan.writers.size(), static_cast<long long>(live), num_segments, mebibytes(bytes),
       mebibytes(block_bytes));
+  if (num_unreadable > 0)
+    std::printf(
+        "unreadable %zu segments, %.1f MiB: of another version, or damaged; no job removes them, purge --all does\n",
+        num_unreadable, mebibytes(scan.unreadable_segment_bytes()));
   std::printf("\n%-32s %7s %12s %6s %10s %12s %12s %12s %9s\n", "content", "layers", "layer bytes", "heads", "pages",
               "whole pages", "payload MiB", "stored MiB", "share %");
   for (const ContentSummary& content : summarise(scan)) {
@@ -109,6 +116,9 @@ int purge(const std::string& directory, std::optional<Hash128> wanted, bool all)
   std::printf("removed %lld segments, %.1f MiB, and %lld logs; %lld segments are in use and stay\n",
               static_cast<long long>(purged.segments), mebibytes(purged.segment_bytes),
               static_cast<long long>(purged.logs), static_cast<long long>(purged.segments_in_use));
+  if (purged.unreadable_segments > 0 && !all)
+    std::printf("%lld segments, %.1f MiB, are of another version or damaged and stay: --all removes them\n",
+                static_cast<long long>(purged.unreadable_segments), mebibytes(purged.unreadable_bytes));
   return 0;
 }
 
@@ -125,7 +135,9 @@ int inspect_subcommand(Communicator& world, const std::vector<std::string>& argu
   return run_subcommand(
       world, arguments, "lockstep cache inspect --dir DIR",
       "Prints what a disk cache holds: contents (model, format and numerics) with their pages, of which whole are\n"
-      "those with every KV head, and writers, one for each rank of a job that wrote there.",
+      "those with every KV head, and writers, one for each rank of a job that wrote there. Segments of another "
+      "version\n"
+      "are told apart: they count against cache.disk_bytes until `lockstep cache purge --all` removes them.",
       [](OptionSet&) {}, [] {}, inspect);
 }
 

@@ -41,7 +41,9 @@ void add_options(OptionSet& options, WarmSettings& warm) {
   options.add("progress-interval", &warm.progress_seconds, "seconds between progress lines where there is no terminal");
 }
 
-// Warming says where, and that pages are kept: what the engine's options say of that must not contradict it.
+// Warming says where, and that pages are kept: what the engine's options say of that must not contradict it. Pages of
+// jobs with cache.cold_format are computed as they are without: under the policy compressed some would shrink before
+// they are written, and pages that shrank never are.
 void check(const WarmSettings& warm, EngineSettings& settings) {
   LS_REQUIRE(ConfigError, !warm.directory.empty(), "--dir DIR is missing");
   LS_REQUIRE(ConfigError, !warm.input.empty(), "--input FILE is missing");
@@ -56,9 +58,10 @@ void check(const WarmSettings& warm, EngineSettings& settings) {
   LS_REQUIRE(ConfigError, cache.persist, "cache.persist = false: warming is persisting");
   LS_REQUIRE(ConfigError, cache.share_prefixes, "cache.share_prefixes = false: no job could use the pages");
   cache.disk_dir = warm.directory;
+  cache.never_shrinks = true;
+  settings.validate();
   cache.policy = "lru";
   cache.load_or_recompute = "load";
-  settings.validate();
 }
 
 WarmFigures figures_of(const Session& session) {
@@ -108,11 +111,14 @@ std::filesystem::path spool_base() {
 int cache_warm_command(const MpiEnvironment& mpi, Communicator& world, const std::vector<std::string>& arguments) {
   EngineSettings settings;
   WarmSettings warm;
-  OptionSet options("mpirun -n N lockstep cache warm --dir DIR --model DIR --input FILE [options]",
-                    "Computes the prompts of a requests file and leaves their whole pages in the disk cache DIR, where "
-                    "jobs with the\n"
-                    "same model find them (cache.disk_dir). Replicas share the rows. Every tier is used, whatever\n"
-                    "cache.load_or_recompute says, and pages leave in the order of lru, whatever cache.policy says.");
+  OptionSet options(
+      "mpirun -n N lockstep cache warm --dir DIR --model DIR --input FILE [options]",
+      "Computes the prompts of a requests file and leaves their whole pages in the disk cache DIR, where "
+      "jobs with the\n"
+      "same model find them (cache.disk_dir). Replicas share the rows. Every tier is used, whatever\n"
+      "cache.load_or_recompute says, and pages leave in the order of lru, whatever cache.policy says. For "
+      "jobs with\n"
+      "cache.cold_format give their options: such jobs find the pages, of which none shrinks here.");
   add_options(options, warm);
   settings.add_to(options);
   if (const auto code = parse_or_print(world, options, arguments, [&] { check(warm, settings); })) return *code;
@@ -128,8 +134,9 @@ int cache_warm_command(const MpiEnvironment& mpi, Communicator& world, const std
   const std::string date = broadcast_text(world, warm.chat_date.empty() ? today() : warm.chat_date);
   run_phase(world, kExitFailure, [&] {
     LS_REQUIRE(ConfigError, !session.topology().is_leader() || session.engine().tier_config().disk_pages > 0,
-               "{} takes no pages: other jobs hold what cache.disk_bytes = {} allows, or it is less than two segments",
-               warm.directory, session.sizing().engine.tiers.disk_bytes);
+               "{} takes no pages: what cache.disk_bytes = {} allows is held by other jobs, or by segments of another "
+               "version, which `lockstep cache purge --dir {} --all` removes; or it is less than two segments",
+               warm.directory, session.sizing().engine.tiers.disk_bytes, warm.directory);
   });
   CacheWarming warming(session, warm, rows ? &*rows : nullptr, date, make_mpi_work_counter(mpi), make_mpi_mailbox(mpi));
   const int signal = warming.run();

@@ -3,26 +3,18 @@
 #include "core/error.h"
 #include "core/log.h"
 #include "launcher/batch/chat_date.h"
+#include "launcher/batch/job_watch.h"
 #include "launcher/batch/row_fault.h"
-#include "launcher/commands/command.h"
-#include "launcher/runtime/stop_signals.h"
-#include "launcher/runtime/watchdog.h"
 
 #include <chrono>
 #include <iostream>
 #include <thread>
-#include <unistd.h>
 #include <utility>
 
 namespace lockstep {
 namespace {
 
 constexpr int64_t kMaxFailuresTold = 5;
-
-[[noreturn]] void leave(const std::string& message) {
-  log_error("{}; the job ends here. What is in the store stays good", message);
-  ::_exit(kExitFailure);
-}
 
 }  // namespace
 
@@ -51,14 +43,8 @@ CacheWarming::CacheWarming(Session& session, const WarmSettings& settings, const
 }
 
 int CacheWarming::run() {
-  Communicator& world = session_.world();
   Engine& engine = session_.engine();
-  std::atomic<bool> is_stepping = true;
-  uint64_t ticks = 0;
-  const Watchdog watchdog({.progress = [&] { return is_stepping ? engine.progress() + looks_ : ++ticks; },
-                           .timeout = std::chrono::seconds(settings_.step_timeout_seconds),
-                           .peers = find_local_peers(world),
-                           .give_up = leave});
+  JobWatch watch(session_, stop_, looks_, settings_.step_timeout_seconds, "What is in the store stays good");
   for (bool goes_on = true; goes_on;) {
     goes_on = false;
     if (session_.topology().is_leader()) {
@@ -69,18 +55,13 @@ int CacheWarming::run() {
     }
     goes_on = session_.group().all_reduce_max(goes_on ? 1 : 0) != 0;
   }
-  is_stepping = false;  // from here on a rank may wait for other replicas as long as they take
-  if (session_.is_root()) {
+  const bool reports = session_.topology().is_leader() && !session_.is_root();
+  if (reports) send_row(*mailbox_, {.leader = session_.topology().replica(), .gauges = {}});
+  return watch.finish([&] {
     wait_for_other_leaders();
     progress_->finish(counts_);
-    stop_.finish();
-  } else {
-    if (session_.topology().is_leader()) send_row(*mailbox_, {.leader = session_.topology().replica(), .gauges = {}});
-    stop_.wait_for_finish();
-  }
-  const bool was_stopped = world.all_reduce_max(session_.is_root() && counts_.rows_done < rows_->size() ? 1 : 0) != 0;
-  const auto signal = static_cast<int>(world.all_reduce_max(StopSignals::received()));
-  return was_stopped ? signal : 0;
+    return counts_.rows_done < rows_->size();
+  });
 }
 
 // False if no row is left, or the job is to stop.

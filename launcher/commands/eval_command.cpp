@@ -20,11 +20,11 @@ struct Candidate {
   EngineSettings engine;
 };
 
-std::vector<Candidate> candidates_of(const EvalSettings& eval, const EngineSettings& base, const Communicator& world) {
-  base.validate();
+std::vector<Candidate> candidates_of(const EvalSettings& eval, const std::vector<std::string>& arguments,
+                                     const Communicator& world) {
   std::vector<Candidate> candidates;
   for (EvalSetting& setting : parse_setting_list(eval.settings)) {
-    EngineSettings engine = apply(setting, base);
+    EngineSettings engine = settings_of(setting, arguments);
     LS_REQUIRE(ConfigError, engine.runtime.tp == 0 || engine.runtime.tp == world.size(),
                "settings: {}: tp = {}: eval runs one replica of all {} ranks", setting.name, engine.runtime.tp,
                world.size());
@@ -74,7 +74,8 @@ int eval_command(const MpiEnvironment& mpi, Communicator& world, const std::vect
   std::vector<Candidate> candidates;
   const auto check = [&] {
     eval.validate();
-    candidates = candidates_of(eval, settings, world);
+    settings.validate();
+    candidates = candidates_of(eval, arguments, world);
   };
   if (const auto code = parse_or_print(world, options, arguments, check)) return *code;
 

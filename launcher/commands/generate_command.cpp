@@ -131,12 +131,15 @@ int generate_command(const MpiEnvironment& mpi, Communicator& world, const std::
   const auto start = std::chrono::steady_clock::now();
   EngineSettings settings;
   JobSettings job_settings;
-  OptionSet options("mpirun -n N lockstep generate --model DIR --input FILE --output FILE [options]",
-                    "Answers every row of a requests file. Finished rows go to OUTPUT.journal at once; the same "
-                    "command, run again after\n"
-                    "a stop of any kind, computes exactly the rows that are missing. Results depend on model, row, "
-                    "seed and instruction\n"
-                    "set only: not on ranks (tp 1, 2, 4, 8), batch, chunk or cache.");
+  OptionSet options(
+      "mpirun -n N lockstep generate --model DIR --input FILE --output FILE [options]",
+      "Answers every row of a requests file. Finished rows go to OUTPUT.journal at once; the same "
+      "command, run again after\n"
+      "a stop of any kind, computes exactly the rows that are missing. Results depend on model, row, seed, "
+      "model.dtype, device,\n"
+      "instruction set, cache.page_tokens, cache.format and the attention options: not on ranks (tp 1, 2, "
+      "4, 8), batch, chunk,\n"
+      "or where pages lie. With --determinism d1 they depend on the whole job (docs/determinism.md).");
   job_settings.add_to(options);
   settings.add_to(options);
   settings.trace.add_to(options);

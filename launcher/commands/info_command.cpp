@@ -1,3 +1,4 @@
+#include "cache/transfer/host_pool.h"
 #include "core/checkpoint/checkpoint.h"
 #include "core/cuda_module.h"
 #include "core/error.h"
@@ -66,7 +67,7 @@ EngineSettings settings_under(const std::string& strategy, std::vector<std::stri
 
 void print_strategies(const std::vector<std::string>& arguments, const ModelConfig& model, const OpContext& context) {
   std::printf("\nOne rank under each schedule.memory_strategy, with the options given\n%-12s %6s %7s %8s %14s %12s\n",
-              "strategy", "format", "sparse", "step", "KV a token KiB", "KV tokens");
+              "strategy", "format", "sparse", "step", "page KiB/token", "KV tokens");
   const ModelShard shard = shard_of(model, 1, Rank(0));
   for (const char* const strategy : {"none", "speed", "balanced", "aggressive"}) {
     EngineSettings settings;
@@ -115,7 +116,8 @@ void print_host_pages(const ModelConfig& model, const OpContext& context, const 
     const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, tp, false));
     const TierSizes& tiers = sizing.engine.tiers;
     std::printf("%4d %10lld %12lld %12.1f %12.1f\n", tp, static_cast<long long>(tiers.host_slots),
-                static_cast<long long>(tiers.cold_slots), static_cast<double>(sizing.slot_bytes) / 1024.0,
+                static_cast<long long>(tiers.cold_slots),
+                static_cast<double>(HostPool::slot_bytes_of(sizing.layout)) / 1024.0,
                 static_cast<double>(sizing.cold_slot_bytes) / 1024.0);
   }
 }
@@ -142,8 +144,10 @@ int info_command(const MpiEnvironment&, Communicator& world, const std::vector<s
   context.isa = settings.runtime.isa == "auto" ? detect_cpu_isa() : parse_cpu_isa(settings.runtime.isa);
   std::printf("\nCUDA                %s\n", cuda_status().reason.c_str());
   std::printf("\nMemory of one rank in MiB, KV cache as %s\n%4s %10s %12s %14s %12s\n",
-              settings.cache.device_tokens > 0 ? "asked" : "sized by this machine's free memory", "tp", "weights",
-              "activations", "KV a token KiB", "KV tokens");
+              settings.cache.device_tokens > 0 || settings.cache.device_bytes > 0
+                  ? "asked"
+                  : "sized by this machine's free memory",
+              "tp", "weights", "activations", "KV a token KiB", "KV tokens");
   for (const int32_t tp : allowed_tp(model)) {
     const ModelShard shard = shard_of(model, tp, Rank(0));
     const Sizing sizing = propose_sizing(settings, model, shard, context, available_memory(context.device, tp, false));

@@ -3,6 +3,7 @@
 #include "core/error.h"
 #include "core/settings/edit_distance.h"
 #include "core/settings/option_set.h"
+#include "launcher/eval/eval_settings.h"
 
 #include <algorithm>
 #include <array>
@@ -12,8 +13,6 @@ namespace lockstep {
 namespace {
 
 constexpr std::string_view kForms = "accepted are NAME:KEY=VALUE KEY=VALUE …, KEY=VALUE …, and full, kv8, k8v4, kv4";
-// Where a message of OptionSet::parse says that it comes from.
-constexpr std::string_view kSource = "command line: ";
 
 std::string_view trimmed(std::string_view text) {
   constexpr std::string_view kSpace = " \t\r\n";
@@ -77,21 +76,31 @@ std::vector<EvalSetting> parse_setting_list(std::string_view text) {
   return settings;
 }
 
-EngineSettings apply(const EvalSetting& setting, const EngineSettings& base) {
-  EngineSettings settings = base;
-  OptionSet options("", "");
-  settings.add_to(options);
-  std::vector<std::string> arguments;
-  for (const auto& [key, value] : setting.options) arguments.push_back("--" + key + "=" + value);
+EngineSettings settings_of(const EvalSetting& setting, std::span<const std::string> arguments) {
+  const std::string source = "settings: " + setting.name;
+  std::vector<std::string> own;
+  for (const auto& [key, value] : setting.options) own.push_back("--" + key + "=" + value);
+  const std::vector<OptionSet::Arguments> places{{source, std::move(own)},
+                                                 {"command line", {arguments.begin(), arguments.end()}}};
   try {
-    options.parse(arguments);
+    // By itself first: a setting gives options of the engine alone, the command line also those of the command.
+    EngineSettings unused;
+    OptionSet accepted("", "");
+    unused.add_to(accepted);
+    accepted.parse(std::span(places).first(1));
+
+    EvalSettings of_command;
+    EngineSettings settings;
+    OptionSet options("", "");
+    of_command.add_to(options);
+    settings.add_to(options);
+    options.parse(places);
     settings.validate();
+    return settings;
   } catch (const Error& error) {
-    std::string_view message = error.what();
-    if (message.starts_with(kSource)) message.remove_prefix(kSource.size());
-    LS_THROW(ConfigError, "settings: {}: {}", setting.name, message);
+    const std::string_view message = error.what();
+    LS_THROW(ConfigError, "{}{}", message.starts_with(source) ? "" : source + ": ", message);
   }
-  return settings;
 }
 
 }  // namespace lockstep

@@ -3,6 +3,7 @@
 
 #include "core/settings/engine_settings.h"
 
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -24,8 +25,9 @@ struct EvalSetting {
 /// for nothing. Throws ConfigError naming what does not fit and the accepted forms; for a name that is given twice.
 std::vector<EvalSetting> parse_setting_list(std::string_view text);
 
-/// `base` with the setting's options, checked. Throws ConfigError that begins with the setting's name; for an unknown
-/// key with the nearest ones.
-EngineSettings apply(const EvalSetting& setting, const EngineSettings& base);
+/// What the setting comes to beside `arguments`, those of the command: what the setting says, its `config` file too,
+/// over what they say, and both over what a preset sets, whoever names it. Checked. Throws ConfigError that begins with
+/// the setting's name; for an unknown key with the nearest ones.
+EngineSettings settings_of(const EvalSetting& setting, std::span<const std::string> arguments);
 
 }  // namespace lockstep

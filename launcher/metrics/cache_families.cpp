@@ -105,12 +105,24 @@ void add_transfers(Collector& to, const CacheStats& stats) {
     to.add(counter("sparse_lists_total", "Choices of sparse attention that left pages out.").add(stats.sparse.lists));
     to.add(counter("sparse_dense_lists_total", "Choices of sparse attention that left no page out.")
                .add(stats.sparse.dense));
+    to.add(counter("sparse_fallback_lists_total", "Of those, the ones in layers that may leave pages out.")
+               .add(stats.sparse.fallback));
+    to.add(counter("sparse_fallback_tokens_total", "Tokens with too few positions or pages to leave any out.")
+               .add(stats.sparse.fallback_tokens));
     to.add(counter("sparse_estimated_mass_total", "Sum over choices of the estimated share of attention that was read.")
                .add(stats.sparse.mass));
     to.add(counter("sparse_offloaded_pages_total", "Pages that were left to the host while sequences read them.")
                .add(stats.sparse.offloaded_pages));
     to.add(counter("sparse_in_place_page_reads_total", "Pages of rows that lay on the host, in each step.")
                .add(stats.sparse.in_place_page_reads));
+    to.add(gauge("sparse_peak_in_place_pages", "Most pages at a time that sequences read on the host alone.")
+               .add(stats.sparse.peak_in_place_pages));
+    to.add(counter("sparse_hot_reads_total", "Listed pages on the host of which the device had a copy.")
+               .add(stats.sparse.hot_reads));
+    to.add(counter("sparse_hot_fetches_total", "Listed pages on the host that were copied to the device.")
+               .add(stats.sparse.hot_fetches));
+    to.add(counter("sparse_hot_misses_total", "Listed pages on the host that found no room on the device.")
+               .add(stats.sparse.hot_misses));
   }
   to.add(counter("cache_exposed_stall_seconds_total", "Time that steps waited for copies.")
              .add(stats.exposed_stall_seconds));

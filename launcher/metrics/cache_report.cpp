@@ -71,6 +71,8 @@ Json sparse_json(const SparseStats& sparse) {
   };
   return {{"lists", sparse.lists},
           {"dense_lists", sparse.dense},
+          {"fallback_lists", sparse.fallback},
+          {"fallback_tokens", sparse.fallback_tokens},
           {"pages_read", sparse.pages_read},
           {"pages_there", sparse.pages_there},
           {"read_ratio", share(static_cast<double>(sparse.pages_read), sparse.pages_there)},
@@ -79,7 +81,8 @@ Json sparse_json(const SparseStats& sparse) {
           {"in_place_page_reads", sparse.in_place_page_reads},
           {"peak_in_place_pages", sparse.peak_in_place_pages},
           {"hot_reads", sparse.hot_reads},
-          {"hot_fetches", sparse.hot_fetches}};
+          {"hot_fetches", sparse.hot_fetches},
+          {"hot_misses", sparse.hot_misses}};
 }
 
 Json cold_json(const ColdStats& cold) {
@@ -180,6 +183,9 @@ std::string cache_text(const CacheStats& stats) {
         sparse.pages_read, sparse.pages_there, sparse.lists,
         percent_of(sparse.lists > 0 ? std::optional(sparse.mass / static_cast<double>(sparse.lists)) : std::nullopt),
         sparse.dense);
+    if (sparse.fallback_tokens > 0)
+      text += fmt::format("           {} tokens too short for sparse attention, which read everything\n",
+                          sparse.fallback_tokens);
     if (sparse.offloaded_pages > 0)
       text += fmt::format("           {} pages left to the host while they were read, at most {} at a time\n",
                           sparse.offloaded_pages, sparse.peak_in_place_pages);

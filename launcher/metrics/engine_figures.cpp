@@ -136,6 +136,8 @@ EngineFigures figures_of(const Engine& engine) {
   constexpr double kMassUnits = 1 << 20;
   cache.sparse = {selected.lists,
                   selected.dense_lists,
+                  selected.fallback_lists,
+                  selected.fallback_rows,
                   selected.pages_read,
                   selected.pages_there,
                   static_cast<double>(selected.mass) / kMassUnits,
@@ -143,7 +145,8 @@ EngineFigures figures_of(const Engine& engine) {
                   stats.in_place_page_reads,
                   stats.peak_in_place_pages,
                   hot.hits,
-                  hot.fetched};
+                  hot.fetched,
+                  hot.in_place};
   describe_tiers(engine, cache);
   describe_transfers(engine, cache);
   describe_reuse(engine, cache);

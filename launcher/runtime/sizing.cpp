@@ -4,8 +4,6 @@
 #include "core/cuda_api.h"
 #include "core/error.h"
 #include "dist/model/activations.h"
-#include "kernels/hot_pages.h"
-#include "kernels/page_summaries.h"
 
 #include <algorithm>
 #include <chrono>
@@ -81,9 +79,11 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
     tiers.disk_dir = cache.disk_dir;
     tiers.disk_bytes = cache.disk_bytes > 0 ? cache.disk_bytes : free_disk_bytes(cache.disk_dir) / 2;
   }
-  if (cache.has_cold()) {
+  if (cache.has_cold()) {  // pages are named by both, also where none shrinks
     tiers.cold_format = parse_kv_format(cache.cold_format);
     tiers.compression_ratio = cache.compression_ratio;
+  }
+  if (cache.shrinks()) {
     tiers.host_bytes = cache.host_bytes > 0 ? cache.host_bytes : tiers.host_slots * slot_bytes;
     const KvLayout cold = cold_layout_of(layout, tiers.cold_format, {});
     fit_cold_slots(tiers, layout, cold);
@@ -96,31 +96,12 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
   tiers.timeout = std::chrono::milliseconds(settings.transfer.timeout_ms);
   tiers.faults = parse_faults(settings.transfer.inject);
   // Results would depend on what was measured.
-  tiers.may_bypass = cache.load_or_recompute == "auto" && !cache.has_cold();
-  sizing.memory.host_cache = cache.has_cold() ? tiers.host_bytes : tiers.host_slots * slot_bytes;
-  LS_REQUIRE(ConfigError, !settings.attention.sparse_offload || tiers.host_slots > 0,
+  tiers.may_bypass = cache.load_or_recompute == "auto" && !cache.shrinks();
+  sizing.memory.host_cache = cache.shrinks() ? tiers.host_bytes : tiers.host_slots * slot_bytes;
+  LS_REQUIRE(ConfigError, settings.attention.sparse_offload != "true" || tiers.host_slots > 0,
              "attention.sparse_offload = true and cache.host_tokens = {}, which comes to no host memory here; give "
              "cache.host_tokens or cache.host_bytes above 0, or attention.sparse_offload = false",
              cache.host_tokens);
-}
-
-// What reading on the host takes on the device beside pages: summaries of the host's pages, copies of hot ones.
-// `most_slots`: what fits without them.
-void reserve_for_offload(int64_t hot_pages, int64_t most_slots, const KvLayout& layout, Device device, Sizing& sizing) {
-  constexpr int64_t kAutoShare = 8;  // of the device's pages one more is hot
-  EngineConfig& engine = sizing.engine;
-  if (device.kind == DeviceKind::kCuda) {
-    engine.hot_pages = hot_pages < 0 ? std::max(engine.num_slots / kAutoShare, kHotWays) : hot_pages;
-  }
-  const int64_t bytes =
-      engine.tiers.host_slots * summary_slot_bytes(layout) + engine.hot_pages * hot_page_bytes(layout);
-  engine.num_slots = std::min(engine.num_slots, most_slots - div_up(bytes, sizing.slot_bytes));
-  LS_REQUIRE(
-      ConfigError, engine.num_slots > 0,
-      "attention.sparse_offload = true: summaries of {} host pages and {} hot pages (attention.sparse_hot_pages) "
-      "take {} bytes, more than the device has for pages",
-      engine.tiers.host_slots, engine.hot_pages, bytes);
-  sizing.memory.kv_cache += bytes;
 }
 
 std::optional<SparseRule> sparse_rule(const AttentionSettings& settings) {
@@ -160,8 +141,12 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
   engine.max_sequence = asked == 0 ? model.max_positions : asked;
 
   engine.format = parse_kv_format(settings.cache.format_of_bits());
+  LS_REQUIRE(
+      ConfigError,
+      (engine.format != KvFormat::kKv4 && settings.cache.cold_format != "kv4") || model.num_layers <= LayerSet::kMost,
+      "cache.format = {} and cache.cold_format = {}: kv4 is for models of up to {} layers, this one has {}",
+      settings.cache.format_of_bits(), settings.cache.cold_format, LayerSet::kMost, model.num_layers);
   engine.sparse = sparse_rule(settings.attention);
-  engine.offloads = settings.attention.sparse_offload;
   const KvLayout layout{.page_tokens = engine.page_tokens,
                         .num_kv_heads = shard.kv_heads.size(),
                         .num_layers = model.num_layers,
@@ -169,77 +154,69 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
                         .dtype = engine.dtype,
                         .format = engine.format,
                         .has_summaries = engine.sparse && engine.format == KvFormat::kFull};
-  const int64_t open_bytes = engine.num_open_slots() * KvPages{nullptr, layout}.open_layout().page_bytes();
-  // A page, and its entries of the table of summaries.
-  const int64_t slot_bytes = layout.page_bytes() + (engine.sparse ? summary_slot_bytes(layout) : 0);
+  sizing.layout = layout;
+  const int64_t open_bytes = open_page_bytes(engine, layout);
+  const int64_t slot_bytes = device_slot_bytes(engine, layout);
+  DeviceBudget& budget = engine.budget;
+  budget.hot_pages = settings.attention.sparse_hot_pages;
+  budget.shrinks_longest = asked == 0;
   sizing.memory.weights = decoder_weight_bytes(context, model, shard, engine.dtype);
   engine.graphs = settings.runtime.graphs && context.device.kind == DeviceKind::kCuda;
   engine.plan_ahead = settings.runtime.plan_ahead == "on" ||
                       (settings.runtime.plan_ahead == "auto" && context.device.kind == DeviceKind::kCuda);
   sizing.memory.activations = Activations::bytes(model, shard, engine.dtype, engine.most_forward_tokens());
   if (context.device.kind == DeviceKind::kCuda) sizing.memory.activations += device_extra_bytes(engine, model, shard);
-  int64_t most_slots = std::numeric_limits<int64_t>::max();
   if (settings.cache.device_bytes > 0) {
-    engine.num_slots = most_slots = std::max<int64_t>(settings.cache.device_bytes - open_bytes, 0) / slot_bytes;
-    engine.are_slots_by_bytes = true;
+    budget.bytes = std::max<int64_t>(settings.cache.device_bytes - open_bytes, 0);
     LS_REQUIRE(
-        ConfigError, engine.num_slots > 0,
+        ConfigError, budget.bytes >= slot_bytes,
         "cache.device_bytes = {}: a page of {} tokens takes {} bytes a rank, and {} bytes are for pages that are "
         "being written (schedule.max_sequences = {}, schedule.max_step_tokens = {})",
         settings.cache.device_bytes, engine.page_tokens, slot_bytes, open_bytes, engine.max_sequences,
         engine.max_step_tokens);
     sizing.reason = "cache.device_bytes";
   } else if (settings.cache.device_tokens > 0) {
-    engine.num_slots = layout.slots_for(settings.cache.device_tokens);
+    budget.slots = layout.slots_for(settings.cache.device_tokens);
     sizing.reason = "cache.device_tokens";
   } else {
     const int64_t share = available.bytes - sizing.memory.weights - sizing.memory.activations;
-    const int64_t most_useful = engine.max_sequences * layout.slots_for(engine.max_sequence);
     const auto bytes = static_cast<int64_t>(static_cast<double>(std::max<int64_t>(share, 0)) * available.cache_share);
-    const int64_t fits = std::max<int64_t>(bytes - open_bytes, 0) / slot_bytes;
+    budget.bytes = std::max<int64_t>(bytes - open_bytes, 0);
+    budget.slots = engine.max_sequences * layout.slots_for(engine.max_sequence);
     LS_REQUIRE(
-        ConfigError, fits > 0,
+        ConfigError, budget.bytes >= slot_bytes,
         "cache.device_tokens = auto: weights ({} bytes) and activations ({} bytes) leave no memory for the KV cache "
         "of {} available bytes a rank; set it by hand, or use more ranks",
         sizing.memory.weights, sizing.memory.activations, available.bytes);
-    most_slots = fits;
-    engine.num_slots = std::min(fits, most_useful);
-    engine.are_slots_by_bytes = fits < most_useful;
-    sizing.reason = fits < most_useful
+    sizing.reason = budget.bytes / slot_bytes < budget.slots
                         ? fmt::format("{:.0f} % of the memory left to this rank", 100.0 * available.cache_share)
                         : "max_sequences of the longest length";
   }
   sizing.slot_bytes = slot_bytes;
+  engine.num_slots = std::min(budget.slots, budget.bytes / slot_bytes);  // the host tier is as large as several
   propose_tiers(settings, layout, context.device, available, sizing);
-  if (engine.offloads)
-    reserve_for_offload(settings.attention.sparse_hot_pages, most_slots, layout, context.device, sizing);
-  const int64_t tokens = (engine.num_slots - (layout.splits_first_page() ? 1 : 0)) * engine.page_tokens;
-  if (asked == 0) engine.max_sequence = std::min(engine.max_sequence, tokens);
-  LS_REQUIRE(ConfigError, engine.max_sequence <= tokens && tokens > 0,
-             "cache.device_tokens = {}: the KV cache must hold at least one sequence of model.max_sequence = {} tokens",
-             tokens, engine.max_sequence);
-  sizing.memory.kv_cache += engine.num_slots * slot_bytes + open_bytes;
+  engine.offloads =
+      settings.attention.sparse_offload == "true" || (settings.attention.sparse_offload == "auto" && engine.sparse &&
+                                                      engine.tiers.host_slots > 0 && !settings.cache.has_cold());
+  fit_device(engine, layout, context.device);
+  sizing.memory.kv_cache = device_cache_bytes(engine, layout);
   return sizing;
 }
 
-int64_t tokens_in(const EngineConfig& engine, int64_t slots) {
-  const bool is_split = KvLayout{.format = engine.format}.splits_first_page();
-  return std::max<int64_t>(slots - (is_split ? 1 : 0), 0) * engine.page_tokens;
-}
-
-void agree_on_sizing(Communicator& world, Sizing& sizing) {
+void agree_on_sizing(Communicator& world, Device device, Sizing& sizing) {
   EngineConfig& engine = sizing.engine;
-  const int64_t proposed_slots = engine.num_slots, slot_bytes = sizing.slot_bytes;
-  engine.num_slots = world.all_reduce_min(engine.num_slots);
-  engine.max_sequence = world.all_reduce_min(engine.max_sequence);
-  sizing.memory.kv_cache -= (proposed_slots - engine.num_slots) * slot_bytes;
+  engine.budget.bytes = world.all_reduce_min(engine.budget.bytes);
   TierSizes& tiers = engine.tiers;
   const int64_t host_slot_bytes = tiers.host_slots > 0 ? sizing.memory.host_cache / tiers.host_slots : 0;
   tiers.host_slots = world.all_reduce_min(tiers.host_slots);
+  engine.offloads = engine.offloads && tiers.host_slots > 0;
   tiers.cold_slots = world.all_reduce_min(tiers.cold_slots);
   tiers.host_bytes = world.all_reduce_min(tiers.host_bytes);
   tiers.disk_bytes = world.all_reduce_min(tiers.disk_bytes);
   sizing.memory.host_cache = tiers.host_bytes > 0 ? tiers.host_bytes : tiers.host_slots * host_slot_bytes;
+  fit_device(engine, sizing.layout, device);
+  engine.max_sequence = world.all_reduce_min(engine.max_sequence);
+  sizing.memory.kv_cache = device_cache_bytes(engine, sizing.layout);
 }
 
 }  // namespace lockstep

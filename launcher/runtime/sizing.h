@@ -4,6 +4,7 @@
 #include "core/settings/engine_settings.h"
 #include "dist/communicator.h"
 #include "dist/sharding.h"
+#include "launcher/device_slots.h"
 #include "launcher/engine.h"
 
 #include <cstdint>
@@ -21,6 +22,7 @@ struct RankMemory {
 struct Sizing {
   EngineConfig engine;
   RankMemory memory;
+  KvLayout layout;         // as if no layer's keys needed 8 bits in kv4
   int64_t slot_bytes = 0;  // of the KV cache on the device
   int64_t cold_slot_bytes = 0;
   std::string reason;  // how the KV cache got its size
@@ -46,11 +48,9 @@ AvailableMemory available_memory(Device device, int32_t local_size, bool share_g
 Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, const ModelShard& shard,
                       const OpContext& context, const AvailableMemory& available);
 
-/// Tokens of one sequence that fit into so many slots: where its first page is split, that takes two.
-int64_t tokens_in(const EngineConfig& engine, int64_t slots);
-
-/// Makes the proposal equal on all ranks: slots of all tiers and the longest sequence are the least over `world`.
+/// Makes the proposal equal on all ranks: bytes and slots of all tiers are the least over `world`, so that whatever is
+/// cut from them later is equal too.
 /// Ranks: collective.
-void agree_on_sizing(Communicator& world, Sizing& sizing);
+void agree_on_sizing(Communicator& world, Device device, Sizing& sizing);
 
 }  // namespace lockstep

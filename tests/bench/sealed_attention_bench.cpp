@@ -1,36 +1,28 @@
 // What each format of sealed pages costs in decoding, as time per 1024 tokens of context (the slope between two
 // contexts that both exceed the last-level cache), in the prefill of a chunk behind a long context, and what sealing
-// costs. Usage: bench_sealed_attention [threads] [instruction set] [short context] [long context]. Formats take turns
-// inside one run; medians of processor time over all threads; ratios to BF16.
+// costs. Formats take turns inside one run; medians, of processor time with one thread; ratios to BF16. kUsage tells
+// how it is called and judged.
 #include "kernels/seal_pages.h"
+#include "tests/bench/bench_arguments.h"
+#include "tests/bench/call_time.h"
+#include "tests/bench/limits.h"
 #include "tests/kernels/attention_support.h"
 
-#include <chrono>
+#include <cmath>
 #include <cstdio>
-#include <cstdlib>
-#include <ctime>
 
 namespace lockstep::test {
 namespace {
 
 constexpr int64_t kPage = 64, kKvHeads = 8, kHeadDim = 128, kChunk = 512;
-int64_t short_context = 8192, long_context = 24576;  // multiples of kChunk
+int64_t short_context = 8192, long_context = 24576;  // multiples of kChunk: contexts are written in whole chunks
 constexpr int kRounds = 21;
+constexpr const char* kUsage =
+    "usage: bench_sealed_attention [threads] [instruction set] [short context] [long context] [--limit NAME=SHARE,…]\n"
+    "contexts: multiples of 512 tokens, the short one from 512, the long one beyond it (8192 and 24576)\n"
+    "--limit: the most that the slope of decoding may be of BF16's, as kv8=0.60,k8v4=0.50,kv4=0.40;\n"
+    "the exit code is 1 where the median of a group passes it\n";
 constexpr KvFormat kFormats[] = {KvFormat::kFull, KvFormat::kKv8, KvFormat::kK8v4, KvFormat::kKv4};
-
-/// One thread: processor time, which is what an idle machine takes whatever else runs now. More: wall-clock time.
-double seconds_of(const OpContext& context, const auto& body) {
-  const auto wall = std::chrono::steady_clock::now();
-  const std::clock_t start = std::clock();
-  body();
-  if (context.threads->num_threads() == 1) return static_cast<double>(std::clock() - start) / CLOCKS_PER_SEC;
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - wall).count();
-}
-
-double median(std::vector<double> x) {
-  std::sort(x.begin(), x.end());
-  return x[x.size() / 2];
-}
 
 /// One sequence of long_context tokens of one layer and one more page that stays open.
 class Pool {
@@ -112,7 +104,18 @@ void report(const char* what, const std::vector<std::vector<double>>& seconds, d
   }
 }
 
-void run(const OpContext& context) {
+/// Slopes of all groups; without one of BF16 that is above 0 there is nothing to compare with.
+void judge(const std::string& what, const std::vector<std::vector<double>>& slopes, Limits& limits) {
+  const double full = median(slopes[0]);
+  for (size_t f = 1; f < std::size(kFormats); ++f) {
+    const std::string name(name_of(kFormats[f]));
+    limits.expect_at_most(name, what + ", " + name + " of bf16", full > 0.0 ? median(slopes[f]) / full : NAN);
+  }
+}
+
+/// Returns the exit code.
+int run(const OpContext& context, Limits limits) {
+  const int num_threads = context.threads->num_threads();
   std::vector<Pool> pools;
   for (const KvFormat format : kFormats) pools.emplace_back(context, format);
   const auto rounds = [&](const auto& measure) {
@@ -124,20 +127,22 @@ void run(const OpContext& context) {
   };
   for (const int64_t group : {1, 4, 8}) {
     const auto slopes = rounds([&](Pool& pool) {
-      const double few = seconds_of(context, [&] { pool.attend(short_context, 1, group); });
-      return seconds_of(context, [&] { pool.attend(long_context, 1, group); }) - few;
+      const double few = seconds_of(num_threads, [&] { pool.attend(short_context, 1, group); });
+      return seconds_of(num_threads, [&] { pool.attend(long_context, 1, group); }) - few;
     });
     const std::string name = "decode, group " + std::to_string(group);
     report(name.c_str(), slopes, static_cast<double>(long_context - short_context) / 1024.0, "per 1k context");
+    judge(name, slopes, limits);
   }
   const auto prefill =
-      rounds([&](Pool& pool) { return seconds_of(context, [&] { pool.attend(short_context, 64, 4); }); });
-  report("prefill 64 behind 8k", prefill, 64.0, "per token");
-  const auto sealing = rounds([&](Pool& pool) { return seconds_of(context, [&] { pool.seal(long_context); }); });
+      rounds([&](Pool& pool) { return seconds_of(num_threads, [&] { pool.attend(short_context, 64, 4); }); });
+  report(("prefill 64 behind " + std::to_string(short_context)).c_str(), prefill, 64.0, "per token");
+  const auto sealing = rounds([&](Pool& pool) { return seconds_of(num_threads, [&] { pool.seal(long_context); }); });
   for (size_t f = 1; f < pools.size(); ++f) {
     std::printf("%-24s %-5s %10.2f us per page and head\n", "seal", std::string(name_of(kFormats[f])).c_str(),
                 median(sealing[f]) / (kChunk / kPage * kKvHeads) * 1e6);
   }
+  return limits.exit_code();
 }
 
 }  // namespace
@@ -146,8 +151,24 @@ void run(const OpContext& context) {
 int main(int argc, char** argv) {
   using namespace lockstep;
   using namespace lockstep::test;
-  const int num_threads = argc > 1 ? std::atoi(argv[1]) : 1;
-  const CpuContext context(argc > 2 ? parse_cpu_isa(argv[2]) : detect_cpu_isa(), num_threads);
-  if (argc > 4) short_context = std::atoi(argv[3]), long_context = std::atoi(argv[4]);
-  run(context);
+  try {
+    const BenchArguments arguments(argc, argv, {"limit"});
+    arguments.expect_at_most(4);
+    const int64_t num_threads = arguments.number(0, "threads", 1, 1);
+    const CpuIsa isa = arguments.values.size() > 1 ? parse_cpu_isa(arguments.values[1]) : detect_cpu_isa();
+    LS_REQUIRE(ConfigError, isa <= detect_cpu_isa(), "instruction set {}: this CPU has {} at most", name_of(isa),
+               name_of(detect_cpu_isa()));
+    short_context = arguments.number(2, "short context", short_context, kChunk);
+    long_context = arguments.number(3, "long context", long_context, kChunk);
+    LS_REQUIRE(ConfigError, short_context % kChunk == 0 && long_context % kChunk == 0 && short_context < long_context,
+               "contexts of {} and {} tokens: accepted are multiples of {}, the second beyond the first", short_context,
+               long_context, kChunk);
+    Limits limits;
+    if (arguments.options.contains("limit")) limits = Limits(arguments.options.at("limit"), {"kv8", "k8v4", "kv4"});
+    const CpuContext context(isa, static_cast<int>(num_threads));
+    return run(context, limits);
+  } catch (const ConfigError& error) {
+    std::fprintf(stderr, "bench_sealed_attention: %s\n%s", error.what(), kUsage);
+    return 2;
+  }
 }

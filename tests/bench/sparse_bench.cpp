@@ -1,20 +1,20 @@
-// Page-sparse decode attention: what it finds and what it costs.
-// Usage: bench_sparse recall MODEL_DIR [tokens]   MODEL_DIR by make_associative_checkpoint, of its default keys and hay
-//        bench_sparse speed [tokens] [threads]
+// Page-sparse decode attention: what it finds and what it costs. kUsage tells how it is called and judged.
 // recall: every key of a context asked with dense and with sparse attention, by format and ratio.
-// speed: selection, sparse and dense attention in turn, medians, on the same BF16 or coded pages.
+// speed: selection, sparse and dense attention in turn, medians, of processor time with one thread, on the same BF16 or
+// coded pages.
 #include "examples/associative_model.h"
 #include "kernels/page_summaries.h"
 #include "kernels/seal_pages.h"
+#include "tests/bench/attention_bytes.h"
+#include "tests/bench/bench_arguments.h"
+#include "tests/bench/call_time.h"
+#include "tests/bench/limits.h"
 #include "tests/kernels/attention_mass.h"
 #include "tests/kernels/op_support.h"
 #include "tests/support/associative_layer.h"
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
-#include <cstdlib>
-#include <numeric>
 #include <string_view>
 
 namespace lockstep::test {
@@ -24,15 +24,26 @@ using examples::AssociativeContext;
 using examples::AssociativeModel;
 using testing_support::AssociativeLayer;
 
+constexpr const char* kUsage =
+    "usage: bench_sparse recall MODEL_DIR [tokens] [--ratios R,…]\n"
+    "       bench_sparse speed [tokens] [threads] [--limit NAME=NUMBER,…]\n"
+    "recall: MODEL_DIR by make_associative_checkpoint, of its default keys and hay; tokens: whole pages of 64 "
+    "(131072);\n"
+    "--ratios: 0.1,0.05,0.02. The exit code is 1 if any answer is wrong, dense or sparse\n"
+    "speed: tokens from 2048 on, whole pages of 64 (32768). --limit: speedup=2.5 is the least factor, bytes=0.15 the\n"
+    "greatest share of the dense bytes; the exit code is 1 where a median passes one\n";
+
 struct NamedFormat {
   const char* name;
   KvFormat format;
 };
+constexpr int64_t kPageTokens = 64;
 constexpr NamedFormat kFormats[] = {
     {"bf16", KvFormat::kFull}, {"kv8", KvFormat::kKv8}, {"k8v4", KvFormat::kK8v4}, {"kv4", KvFormat::kKv4}};
 
-void report_recall(AssociativeLayer& layer, const AssociativeModel& model, const AssociativeContext& facts,
-                   const char* format, const SparseRule* rule) {
+/// Returns how many answers are wrong.
+int64_t report_recall(AssociativeLayer& layer, const AssociativeModel& model, const AssociativeContext& facts,
+                      const char* format, const SparseRule* rule) {
   int64_t right = 0, listed = 0;
   double mass = 0.0;
   const SelectionTotals before = layer.totals();
@@ -64,37 +75,37 @@ void report_recall(AssociativeLayer& layer, const AssociativeModel& model, const
   }
   std::printf("\n");
   std::fflush(stdout);
+  return model.keys - right;
 }
 
-void recall(const char* directory, int64_t tokens) {
+/// Returns the exit code.
+int recall(const std::string& directory, int64_t tokens, const std::vector<double>& ratios) {
   AssociativeModel model;  // places of tokens follow from the defaults
   const CpuContext context;
   const AssociativeContext facts = examples::make_context(model, tokens, 1.0 / 32, 1);
+  int64_t wrong = 0;
   for (const NamedFormat& format : kFormats) {
-    AssociativeLayer layer(context, directory, format.format, 64, tokens + 64);
+    AssociativeLayer layer(context, directory, format.format, kPageTokens, tokens + kPageTokens);
     layer.hold(facts.tokens);
-    report_recall(layer, model, facts, format.name, nullptr);
-    for (const double ratio : {0.1, 0.05, 0.02, 0.01}) {
+    wrong += report_recall(layer, model, facts, format.name, nullptr);
+    for (const double ratio : ratios) {
       const SparseRule rule{.ratio = ratio, .dense_below = 0, .dense_layers = 0};
-      report_recall(layer, model, facts, format.name, &rule);
+      wrong += report_recall(layer, model, facts, format.name, &rule);
     }
   }
+  if (wrong > 0) std::printf("%ld answers are wrong\n", wrong);
+  return wrong > 0 ? 1 : 0;
 }
 
-template <class Body>
-double seconds_of(Body body) {
-  const auto start = std::chrono::steady_clock::now();
-  body();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-double median(std::vector<double> values) {
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
+/// `tokens`, which must fill pages.
+int64_t whole_pages(int64_t tokens) {
+  LS_REQUIRE(ConfigError, tokens % kPageTokens == 0, "tokens = {}: accepted are multiples of {}", tokens, kPageTokens);
+  return tokens;
 }
 
-void speed(const NamedFormat& format, int64_t heads, int64_t kv_heads, int64_t tokens, int threads) {
+void speed(const NamedFormat& format, int64_t heads, int64_t kv_heads, int64_t tokens, int threads, Limits& limits) {
   const CpuContext cpu(detect_cpu_isa(), threads);
-  constexpr int64_t kHeadDim = 128, kPageTokens = 64, kLayers = 6;  // in turn, so that none is in a cache
+  constexpr int64_t kHeadDim = 128, kLayers = 6;  // in turn, so that none is in a cache
   KvLayout layout{kPageTokens, kv_heads, kLayers, kHeadDim, DType::kBF16, format.format};
   layout.has_summaries = format.format == KvFormat::kFull;
   const int64_t num_pages = tokens / kPageTokens;
@@ -142,41 +153,76 @@ void speed(const NamedFormat& format, int64_t heads, int64_t kv_heads, int64_t t
   std::vector<double> dense, select, sparse;
   for (int i = 0; i < 60; ++i) {
     const int64_t layer = i % kLayers, other = (i + kLayers / 2) % kLayers;
-    dense.push_back(seconds_of([&] { paged_attention(cpu, query, rows, other, pages, 0.088F, 0, result); }));
-    select.push_back(seconds_of([&] { select_pages(cpu, query, rows, layer, pages, 0.088F, 0, rule, lists); }));
+    dense.push_back(seconds_of(threads, [&] { paged_attention(cpu, query, rows, other, pages, 0.088F, 0, result); }));
+    select.push_back(
+        seconds_of(threads, [&] { select_pages(cpu, query, rows, layer, pages, 0.088F, 0, rule, lists); }));
     sparse.push_back(
-        seconds_of([&] { paged_attention(cpu, query, rows, layer, pages, 0.088F, 0, result, &selection); }));
+        seconds_of(threads, [&] { paged_attention(cpu, query, rows, layer, pages, 0.088F, 0, result, &selection); }));
   }
-  const double summary_bytes = static_cast<double>(num_pages * summary_entry_bytes(layout));
-  const double page_bytes = static_cast<double>(layout.layer_bytes(0) - layout.summary_bytes());
+  // The last call's lists: they have equal lengths in all layers.
+  int64_t sparse_bytes = 0;
+  for (int64_t head = 0; head < kv_heads; ++head) {
+    const auto begin = list.begin() + head * capacity;
+    sparse_bytes += selection_bytes(layout, num_pages - 1) +
+                    attended_bytes(layout, 0, {begin, begin + counts[static_cast<size_t>(head)]});
+  }
   const double share =
-      (summary_bytes + static_cast<double>(capacity) * page_bytes) / (static_cast<double>(num_pages) * page_bytes);
+      static_cast<double>(sparse_bytes) / static_cast<double>(kv_heads * dense_bytes(layout, 0, num_pages - 1));
+  const double speedup = median(dense) / (median(select) + median(sparse));
   std::printf(
       "%-5s heads %ld/%ld, %ld tokens, %d threads: dense %.0f us, select %.0f us, sparse %.0f us, %.2f x; bytes %.1f "
       "%%\n",
       format.name, heads, kv_heads, tokens, threads, median(dense) * 1e6, median(select) * 1e6, median(sparse) * 1e6,
-      median(dense) / (median(select) + median(sparse)), 100.0 * share);
+      speedup, 100.0 * share);
+  const std::string what = fmt::format("{}, heads {}/{}: ", format.name, heads, kv_heads);
+  limits.expect_at_least("speedup", what + "speedup", speedup);
+  limits.expect_at_most("bytes", what + "share of the bytes", share);
   std::fflush(stdout);
+}
+
+int run_recall(const BenchArguments& arguments) {
+  arguments.expect_at_most(3);
+  LS_REQUIRE(ConfigError, arguments.values.size() > 1, "recall needs MODEL_DIR");
+  LS_REQUIRE(ConfigError, !arguments.options.contains("limit"), "recall has no limits: every answer must be right");
+  const int64_t tokens = whole_pages(arguments.number(2, "tokens", 131072, kPageTokens));
+  const auto given = arguments.options.find("ratios");
+  std::vector<double> ratios;
+  for (const std::string& text : split_list(given != arguments.options.end() ? given->second : "0.1,0.05,0.02")) {
+    ratios.push_back(parse_positive("ratio", text));
+    LS_REQUIRE(ConfigError, ratios.back() < 1.0, "ratio = {}: accepted are numbers below 1", text);
+  }
+  return recall(arguments.values[1], tokens, ratios);
+}
+
+int run_speed(const BenchArguments& arguments) {
+  arguments.expect_at_most(3);
+  LS_REQUIRE(ConfigError, !arguments.options.contains("ratios"), "speed has a ratio of 0.1");
+  // Below the rule's dense_below nothing is left out.
+  const int64_t tokens = whole_pages(arguments.number(1, "tokens", 32768, SparseRule{}.dense_below));
+  const auto threads = static_cast<int>(arguments.number(2, "threads", 1, 1));
+  Limits limits;
+  if (arguments.options.contains("limit")) limits = Limits(arguments.options.at("limit"), {"speedup", "bytes"});
+  for (const NamedFormat& format : kFormats) {
+    speed(format, 8, 2, tokens, threads, limits);
+    speed(format, 4, 4, tokens, threads, limits);
+  }
+  return limits.exit_code();
 }
 
 }  // namespace
 }  // namespace lockstep::test
 
 int main(int argc, char** argv) {
-  const std::string_view what = argc > 1 ? argv[1] : "";
-  if (what == "recall" && argc > 2) {
-    lockstep::test::recall(argv[2], argc > 3 ? std::atol(argv[3]) : 131072);
-    return 0;
+  using namespace lockstep;
+  using namespace lockstep::test;
+  try {
+    const BenchArguments arguments(argc, argv, {"limit", "ratios"});
+    const std::string what = arguments.values.empty() ? "" : arguments.values.front();
+    if (what == "recall") return run_recall(arguments);
+    if (what == "speed") return run_speed(arguments);
+    LS_THROW(ConfigError, "'{}': accepted are recall, speed", what);
+  } catch (const ConfigError& error) {
+    std::fprintf(stderr, "bench_sparse: %s\n%s", error.what(), kUsage);
+    return 2;
   }
-  if (what == "speed") {
-    const int64_t tokens = argc > 2 ? std::atol(argv[2]) : 32768;
-    const int threads = argc > 3 ? std::atoi(argv[3]) : 1;
-    for (const auto& format : lockstep::test::kFormats) {
-      lockstep::test::speed(format, 8, 2, tokens, threads);
-      lockstep::test::speed(format, 4, 4, tokens, threads);
-    }
-    return 0;
-  }
-  std::fprintf(stderr, "usage: bench_sparse recall MODEL_DIR [tokens] | bench_sparse speed [tokens] [threads]\n");
-  return 2;
 }

@@ -69,14 +69,5 @@ TEST(DevicePool, CodedPagesKeepTheirShareOfBytes) {
   EXPECT_LE(bytes_of(KvFormat::kKv4), 0.28 * full);
 }
 
-TEST(DevicePool, SlotsThatFit) {
-  const int64_t page = kLayout.page_bytes();
-  EXPECT_EQ(slots_that_fit(10 * page, kLayout), 10);
-  EXPECT_EQ(slots_that_fit(10 * page - 1, kLayout), 9);
-  EXPECT_EQ(slots_that_fit(page - 1, kLayout), 0);
-  EXPECT_EQ(slots_that_fit(-page, kLayout), 0);
-  EXPECT_THROW(slots_that_fit(1, KvLayout{}), ConfigError);
-}
-
 }  // namespace
 }  // namespace lockstep

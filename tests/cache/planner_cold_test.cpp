@@ -1,6 +1,8 @@
 // Pages that shrink in the host tier: which, in what order, and what they never become.
+#include "cache/planner/prefix_tree.h"
 #include "core/error.h"
 #include "tests/cache/planner_simulation.h"
+#include "tests/cache/planner_steps.h"
 #include "tests/cache/tier_workload.h"
 #include "tests/support/expect_throw.h"
 
@@ -33,6 +35,17 @@ std::vector<SimulatedRequest> prompts(int64_t count, int64_t num_pages, int64_t 
     requests.push_back(std::move(request));
   }
   return requests;
+}
+
+/// Keys of the prompt's full pages.
+std::vector<Hash128> keys_of(const SimulatedRequest& request, const PlannerConfig& config) {
+  std::vector<Hash128> keys;
+  const auto page_tokens = static_cast<size_t>(config.page_tokens);
+  for (size_t begin = 0; begin + page_tokens <= request.prompt.size(); begin += page_tokens) {
+    keys.push_back(
+        page_key(keys.empty() ? config.cache_key : keys.back(), std::span(request.prompt).subspan(begin, page_tokens)));
+  }
+  return keys;
 }
 
 PlannerConfig small_config() {
@@ -147,6 +160,50 @@ TEST(PlannerCold, ColdPagesStayBeforeWhatIsWorthLess) {
   simulation.run();
   EXPECT_GT(simulation.planner().stats().promoted_cold_pages, 0);
   EXPECT_EQ(simulation.planner().stats().cached_prompt_tokens, 4 * 2);
+}
+
+// More prompts than canonical slots, each read once: first pages that nothing follows any more hold no slot for ever.
+TEST(PlannerCold, FirstPagesOfManyPromptsGiveWay) {
+  PlannerConfig config = small_config();
+  config.tiers.disk_pages = 100;
+  constexpr int64_t kPrompts = 12;
+  const auto requests = prompts(kPrompts, 3, 2);
+  ModelDisk disk;
+  SimulationOptions options;
+  options.ranks = {{.disk = &disk}};
+  PlannerSimulation simulation(config, requests, options);
+  simulation.run();
+  std::set<SequenceId> begun;
+  std::set<int64_t> shrunk_at;  // by the number of sequences so far
+  for (const auto& bytes : simulation.plans()) {
+    const StepPlan plan = deserialize_step_plan(bytes);
+    for (const PlanRow& row : plan.rows) begun.insert(row.sequence);
+    if (count_ops(plan, PageOpKind::kTranscode) > 0) shrunk_at.insert(std::ssize(begun));
+  }
+  ASSERT_FALSE(shrunk_at.empty());
+  EXPECT_GT(*shrunk_at.rbegin(), kPrompts - 2);
+  int64_t num_behind = 0;  // pages on the disk that are not the first of their prompts
+  for (const SimulatedRequest& request : requests) {
+    const auto keys = keys_of(request, config);
+    for (size_t page = 1; page < keys.size(); ++page) num_behind += disk.contains(keys[page]) ? 1 : 0;
+  }
+  EXPECT_GT(num_behind, kPrompts);
+}
+
+// Canonical slots full of first pages that are on the disk as well are where others come by.
+TEST(PlannerCold, WhatFollowsAFirstPageIsPersisted) {
+  PlannerConfig config = small_config();
+  config.num_slots = 10;
+  config.tiers = tiers_of(2, 1);
+  config.tiers.disk_pages = 100;
+  const auto requests = prompts(3, 3, 2);
+  ModelDisk disk;
+  SimulationOptions options;
+  options.persists = true;
+  options.ranks = {{.disk = &disk}};
+  PlannerSimulation simulation(config, requests, options);
+  simulation.run();
+  for (const Hash128& key : keys_of(requests.back(), config)) EXPECT_TRUE(disk.contains(key));
 }
 
 TEST(PlannerCold, RefusesWhatCannotBe) {

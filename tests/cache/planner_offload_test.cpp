@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <map>
 
 namespace lockstep {
 namespace {
@@ -110,7 +111,7 @@ TEST(PlannerOffload, ASplitFirstPageStays) {
     table.apply(plan);
     for (const PlanRow& row : plan.rows) {
       EXPECT_LT(table.slot_of(row.pages[0]).value(), kSlots);
-      EXPECT_LT(table.open_slot_of(row.pages[1]).value(), config.open_slots);
+      EXPECT_LT(table.slot_of(row.pages[1]).value(), kSlots);
     }
   }
   EXPECT_GT(planner.stats().offloaded_pages, 0);
@@ -169,6 +170,46 @@ TEST(PlannerOffload, ACopyThatFailedIsComputedAgain) {
   }
   planner.finish(first);
   planner.finish(second);
+}
+
+// Nine go back behind a page that all share, most of them with one token behind their prompts: ends of prompts and
+// these tokens are two rows each for the kernels.
+TEST(PlannerOffload, ManyThatResumeTogetherKeepTheBoundOfRows) {
+  constexpr int64_t kShared = 20, kSequences = 9;
+  PlannerConfig config = config_of();
+  config.num_slots = kShared + kSequences + 2;
+  config.max_step_tokens = 256;
+  config.max_sequences = kSequences;
+  const int64_t most_rows = config.max_sequences + config.page_tokens;
+  Planner planner(config);
+  for (int32_t i = 0; i < kSequences; ++i) {
+    planner.add({joined(tokens_from(100, kShared * 4), tokens_from(500 + 10 * i, 4)), 4});
+  }
+  bool has_failed = false;
+  int64_t most = 0;
+  std::map<SequenceId, int64_t> num_generated;
+  for (int step = 0; step < 100 && planner.has_work(); ++step) {
+    const StepPlan plan = planner.plan();
+    EXPECT_LE(num_kernel_rows(plan), most_rows) << "step " << step;
+    if (has_failed) most = std::max(most, num_kernel_rows(plan) - static_cast<int64_t>(plan.rows.size()));
+    std::vector<PageId> failed;
+    const auto op = std::find_if(plan.ops.begin(), plan.ops.end(), is_offload);
+    if (!has_failed && op != plan.ops.end()) failed = {op->page};
+    const std::vector<size_t> rows = Planner::void_rows(plan, failed);
+    if (!failed.empty()) {
+      EXPECT_EQ(rows.size(), plan.rows.size()) << "all read it";
+      EXPECT_GE(std::ssize(rows), kSequences - 1);
+      has_failed = true;
+    }
+    planner.commit(plan, std::vector<TokenId>(static_cast<size_t>(num_wanted(plan)), TokenId(7)), failed);
+    planner.check_invariants();
+    for (const PlanRow& row : plan.rows) {
+      if (failed.empty() && row.wants_logits && ++num_generated[row.sequence] == 4) planner.finish(row.sequence);
+    }
+  }
+  EXPECT_FALSE(planner.has_work());
+  EXPECT_TRUE(has_failed);
+  EXPECT_EQ(most, config.page_tokens) << "as many at a time as there is room for";
 }
 
 // What is reported while the plan is open is left to its confirmation.

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "tests/cache/draw.h"
+#include "tests/cache/planner_steps.h"
 
 #include <algorithm>
 #include <set>
@@ -60,13 +61,20 @@ void PlannerSimulation::run() {
     report();
     if (planner_.has_work()) options_.ahead ? step_ahead() : step();
     if (step_ % options_.check_interval == 0) planner_.check_invariants();
+    if (wants_stop()) stop();
     LS_CHECK(step_ < 200000, "the simulation does not come to an end");
   }
   if (in_flight_) {  // all of its sequences were cancelled
     planner_.commit(*in_flight_, last_sampled_, last_failed_);
     in_flight_.reset();
   }
-  while (options_.persists) {
+  end_job();
+  LS_CHECK(table().num_used() == planner_.stats().used_slots, "the rank holds {} pages, the planner {}",
+           table().num_used(), planner_.stats().used_slots);
+}
+
+void PlannerSimulation::end_job() {
+  while (options_.persists && !planner_.has_work()) {
     report();
     const std::optional<StepPlan> plan = planner_.persist_plan(7);
     if (!plan) break;
@@ -76,19 +84,48 @@ void PlannerSimulation::run() {
   const StepPlan last = planner_.last_plan();
   LS_CHECK(last.last && last.rows.empty(), "the last plan has rows");
   follow(last);
-  LS_CHECK(table().num_used() == planner_.stats().used_slots, "the rank holds {} pages, the planner {}",
-           table().num_used(), planner_.stats().used_slots);
+  planner_.check_invariants();
+}
+
+// Likely where the plan ahead came to nothing: what it was to read is still to be copied then.
+bool PlannerSimulation::wants_stop() {
+  constexpr int64_t kMostStops = 30;  // requests that begin anew every time would come to no end
+  if (options_.stop_rate == 0 || num_stops_ == kMostStops) return false;
+  const int64_t rate = options_.ahead && !in_flight_ ? 2 : options_.stop_rate;
+  if (stops_() % static_cast<uint64_t>(rate) != 0) return false;
+  ++num_stops_;
+  return true;
+}
+
+void PlannerSimulation::stop() {
+  if (in_flight_) {
+    planner_.commit(*in_flight_, last_sampled_, last_failed_);
+    in_flight_.reset();
+    for (const SequenceId id : std::vector<SequenceId>(last_ended_)) {
+      if (live_.contains(id)) finish(id);
+    }
+  }
+  std::vector<size_t> cut;
+  if (stops_() % 2 == 0) {
+    for (const auto& [id, live] : live_) cut.push_back(live.request);
+    while (!live_.empty()) finish(live_.begin()->first);
+  }
+  end_job();
+  for (const size_t request : cut) add(request);
+}
+
+void PlannerSimulation::add(size_t index) {
+  const SimulatedRequest& request = requests_[index];
+  const SequenceId id = planner_.add({request.prompt, request.max_new_tokens, index % 2 == 1, request.scores_prompt});
+  Live& live = live_[id];
+  live.request = index;
+  for (const TokenId token : request.prompt) append(live, token);
+  id_of_request_[index] = id;
 }
 
 void PlannerSimulation::arrive_and_cancel() {
   for (; num_arrived_ < requests_.size() && requests_[num_arrived_].arrival_step <= step_; ++num_arrived_) {
-    const SimulatedRequest& request = requests_[num_arrived_];
-    const SequenceId id =
-        planner_.add({request.prompt, request.max_new_tokens, num_arrived_ % 2 == 1, request.scores_prompt});
-    Live& live = live_[id];
-    live.request = num_arrived_;
-    for (const TokenId token : request.prompt) append(live, token);
-    id_of_request_[num_arrived_] = id;
+    add(num_arrived_);
   }
   for (size_t i = 0; i < num_arrived_; ++i) {
     if (requests_[i].cancel_step == step_ && live_.contains(id_of_request_[i])) finish(id_of_request_[i]);
@@ -196,6 +233,8 @@ bool PlannerSimulation::is_void(size_t row) const {
 void PlannerSimulation::check_shape(const StepPlan& plan) const {
   LS_CHECK(plan.num_tokens() <= config_.max_step_tokens, "plan {}: {} tokens", plan.number, plan.num_tokens());
   LS_CHECK(static_cast<int64_t>(plan.rows.size()) <= config_.max_sequences, "plan {}: rows", plan.number);
+  LS_CHECK(num_kernel_rows(plan) <= config_.max_sequences + config_.page_tokens, "plan {}: {} rows for the kernels",
+           plan.number, num_kernel_rows(plan));
   std::set<SequenceId> seen;
   std::map<uint64_t, bool> in_flight;  // last chain hashes of pages that others could share; whether it scores
   for (const PlanRow& row : plan.rows) {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <random>
 #include <string>
 #include <vector>
 
@@ -39,6 +40,9 @@ struct SimulationOptions {
   bool ahead = false;
   /// Pages are persisted in the end.
   bool persists = false;
+  /// About one in so many steps is followed by a last plan; 0: none. Half of the time all sequences end before, pages
+  /// are persisted if they are to be, and the requests come anew; then plans go on.
+  int64_t stop_rate = 0;
   /// One for each rank; rank r draws from seed + r.
   std::vector<RankModelOptions> ranks = {{}};
   /// check_invariants() after every so many steps.
@@ -77,6 +81,11 @@ class PlannerSimulation {
   void step();
   void step_ahead();
   void report();
+  /// Stops as the engine does, and starts again.
+  void stop();
+  bool wants_stop();
+  void add(size_t request);
+  void end_job();
   /// Checks the plan, writes its pages, samples into last_sampled_ and last_ended_; pages that failed into
   /// last_failed_.
   void carry_out(const StepPlan& plan);
@@ -92,6 +101,8 @@ class PlannerSimulation {
   void append(Live& live, TokenId token) const;
   void finish(SequenceId id);
 
+  std::mt19937_64 stops_{1};
+  int64_t num_stops_ = 0;
   static constexpr uint64_t kValueMark = 0xf00;  // sets values of a split page apart from its keys
 
   PlannerConfig config_;

@@ -32,6 +32,17 @@ inline StepPlan take_step(Planner& planner, TokenId sampled = TokenId(7)) {
   return plan;
 }
 
+/// Rows that the plan's rows are for the kernels: tokens that attend densely are one, each of the others is one.
+inline int64_t num_kernel_rows(const StepPlan& plan) {
+  int64_t rows = 0;
+  for (const PlanRow& row : plan.rows) {
+    const int64_t end = row.first_position + static_cast<int64_t>(row.tokens.size());
+    const int64_t dense_end = row.sparse_begin < 0 ? end : row.sparse_begin;
+    rows += (row.first_position < dense_end ? 1 : 0) + end - dense_end;
+  }
+  return rows;
+}
+
 inline const PlanRow* row_of(const StepPlan& plan, SequenceId sequence) {
   for (const PlanRow& row : plan.rows) {
     if (row.sequence == sequence) return &row;

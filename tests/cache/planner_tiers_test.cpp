@@ -2,6 +2,7 @@
 #include "tests/cache/planner_simulation.h"
 #include "tests/cache/tier_workload.h"
 
+#include <algorithm>
 #include <gtest/gtest.h>
 
 namespace lockstep {
@@ -80,6 +81,37 @@ TEST_P(PlannerTiers, FailuresOnOneRankAreOutlivedByAll) {
   EXPECT_GT(totals.failures, 0);
   EXPECT_GT(totals.invalidated, 0);
   EXPECT_GT(totals.void_rows, 0);
+}
+
+// Stopped at any step and taken up again, with copies that fail: nobody reads what nobody confirmed.
+TEST_P(PlannerTiers, AJobThatStopsAndGoesOnSaysTheSame) {
+  int64_t unconfirmed = 0;
+  for (uint64_t seed = first_seed(); seed < first_seed() + kSeedsPerTest; ++seed) {
+    SCOPED_TRACE(seed);
+    TierWorkload workload = random_tier_workload(seed);
+    // Short answers, much on the disk, and one request after the other: plans ahead come to nothing while pages move.
+    workload.config.tiers.disk_pages = 60;
+    for (size_t i = 0; i < workload.requests.size(); ++i) {
+      workload.requests[i].max_new_tokens = std::min<int64_t>(workload.requests[i].max_new_tokens, 2);
+      workload.requests[i].arrival_step = static_cast<int64_t>(2 * i);
+    }
+    SimulationOptions options;
+    options.ahead = seed % 4 != 0;
+    options.persists = seed % 2 == 1;
+    options.stop_rate = 5;
+    options.ranks.assign(2, {.seed = seed, .slowness = 1, .failure_rate = 7});
+    PlannerSimulation simulation(workload.config, workload.requests, options);
+    ASSERT_NO_THROW(simulation.run());
+    EXPECT_EQ(simulation.outputs(), plain_outputs(workload));
+    for (const auto& bytes : simulation.plans()) {
+      const StepPlan plan = deserialize_step_plan(bytes);
+      const bool promotes = std::any_of(plan.ops.begin(), plan.ops.end(), [](const PageOp& op) {
+        return op.kind == PageOpKind::kPromote && op.tier == Tier::kDevice;
+      });
+      if (promotes && !plan.confirms) ++unconfirmed;
+    }
+  }
+  EXPECT_GT(unconfirmed, 0);
 }
 
 // A second job finds the pages of the first.

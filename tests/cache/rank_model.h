@@ -58,6 +58,7 @@ class RankModel {
   };
 
   void apply(const PageOp& op);
+  void check_unconfirmed(const StepPlan& plan);
   ModelDisk& disk() { return options_.disk != nullptr ? *options_.disk : own_disk_; }
   bool fails(bool source_is_void);
   HostSlot& host(const PageOp& op) { return host_[static_cast<size_t>(op.host_slot.value())]; }

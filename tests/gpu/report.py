@@ -28,6 +28,45 @@ class Report:
         report = read_json(self.folder / f"{name}.json")
         return (report["limits"], report["rows"]) if report else (None, [])
 
+    def names(self, prefix):
+        """Benchmarks whose names begin so, without that, in the order in which they ran."""
+        prefix = "bench." + prefix
+        return [name[len(prefix):] for name, *_ in self.steps if name.startswith(prefix)]
+
+    def formats(self):
+        """Attention to coded pages, without an aim; operations on pages of every format."""
+        formats = [name for name in self.names("kernels_") if name != "gqa8"]
+        for name in formats:
+            for what, measured, _, _, _ in self.attention(f"kernels_{name}", f"8B, {name}", ""):
+                yield what, measured, "", None, ""
+        for name in ["kernels"] + [f"kernels_{name}" for name in formats]:
+            _, rows = self.rows_of(name)
+            for op in ("seal_pages", "index_pages", "select_pages", "hot_pages", "transcode"):
+                of_op = [row for row in rows if row["op"] == op]
+                # The largest; of copies of host pages those that were fetched and those that were there.
+                for row in of_op[-2:] if op in ("hot_pages", "transcode") else of_op[-1:]:
+                    share = row["share_of_bandwidth"]
+                    yield (f"{op}, {row['shape']}",
+                           f"{1e6 * row['seconds']['median']:.1f} us, {row['bytes_per_second'] / 1e9:.1f} GB/s"
+                           + (f", {100 * share:.0f} % of copies" if share is not None else ""), "", None, "")
+            sparse = [row for row in rows if row["op"] == "paged_attention" and row["shape"].startswith("sparse")]
+            for row in sparse[-1:]:
+                yield (f"attention to listed pages, {row['shape']}",
+                       f"{1e6 * row['seconds']['median']:.1f} us, {row['bytes_per_second'] / 1e9:.0f} GB/s", "", None, "")
+
+    def long_contexts(self):
+        """Decode steps behind a long context: each format and ratio beside `full`."""
+        _, full = self.rows_of("long_full")
+        for name in self.names("long_"):
+            _, rows = self.rows_of(f"long_{name}")
+            for row, dense in zip(rows, full):
+                speed = row["tokens_per_second"]["median"] / dense["tokens_per_second"]["median"]
+                is_same_batch = row["batch"] == dense["batch"]
+                beside = "" if name == "full" else f"{speed:.2f} x full" + ("" if is_same_batch else f" of batch {dense['batch']}")
+                yield (f"decode step, {name}, batch {row['batch']}, {row['context']:.0f} tokens behind",
+                       f"{1e3 * row['step_seconds']['median']:.2f} ms, {row['tokens_per_second']['median']:.0f} tokens/s, "
+                       f"{100 * row['share_of_roofline']:.0f} % of the roofline", "", None, beside)
+
     def attention(self, name, label, torch_prefix):
         """Decode at the largest batch against the bandwidth, the longest prompt against the product peak."""
         _, rows = self.rows_of(name)
@@ -72,6 +111,8 @@ class Report:
         for name, value in sorted(self.facts.items()):
             if name.startswith("same."):
                 yield (f"bytes of answers: {name[5:]}", value, "same", value == "yes", "")
+            if name.startswith("happened."):
+                yield (f"compared with something in it: {name[9:]}", value, "above 0", value != "NO", "")
             if name.startswith("equal_to_cpu."):
                 yield (f"answers equal to the CPU's: {name[13:]}", value, "", None, "")
 
@@ -102,7 +143,8 @@ class Report:
             lines += ["A dry run on tiny shapes: it tests the script, its figures mean nothing.", ""]
         lines += ["| what | measured | aim | reached | beside |", "|---|---|---|---|---|"]
         groups = (self.tests(), self.same_answers(), self.limits(), self.attention("kernels", "8B", "gqa4"),
-                  self.attention("kernels_gqa8", "70B", "gqa8"), self.decode(), self.prefill(), self.latency())
+                  self.attention("kernels_gqa8", "70B", "gqa8"), self.formats(), self.decode(), self.long_contexts(),
+                  self.prefill(), self.latency())
         for group in groups:
             for what, measured, aim, reached, beside in group:
                 if is_dry and aim.startswith((">", "<")):

@@ -27,18 +27,28 @@ export LOCKSTEP_REQUIRE_GPU=1
 if (( dry )); then
   export LOCKSTEP_CUDA_MODULE=$here/lib/lockstep/liblockstep_cuda_emulated.so
   shape=tiny shape_gqa8=tiny requests=share/dry.jsonl models=(recall)
-  head -n 2 share/recall_tiny.jsonl > share/dry.jsonl
+  sed -n '3p;7p' share/recall_tiny.jsonl > share/dry.jsonl  # of two texts, which share no pages
   common=(--repeats 1 --ceiling-mib 1 --ceiling-product 32 --schedule.max_step_tokens 128)
-  kernels=(--tokens 1,3 --batch 1,2 --context 64 --prompt 32 --cold-mib 1)
+  kernels=(--tokens 1,3 --batch 1,2 --context 192 --prompt 32 --cold-mib 1 --cache.page_tokens 16)
   decode=(--batch 1,2 --context 32 --steps 2) prefill=(--context 32,64) latency=(--batch 2 --input-tokens 8 --output-tokens 4)
-  answer_options=(--cache.device_tokens 2048)
+  long=(--batch 2 --context 192 --steps 2 --cache.page_tokens 16) long_device_tokens=320
+  answer_options=(--cache.page_tokens 16) device_size=(--cache.device_tokens 2048)
+  sparse=(--attention.sparse_dense_below 0 --attention.sparse_least_pages 4 --attention.sparse_recent_pages 1)
+  offload=(--attention.sparse_offload true --cache.host_tokens 4096 --model.max_sequence 192 --cache.device_tokens 208)
+  long_sparse=("${sparse[@]}") formats=(kv4) ratios=(0.25)
   limit=120 test_filter='*RmsNorm*:*GatherRows*:*Stream*'
 else
   shape=llama-3-8b shape_gqa8=llama-3-70b requests=share/recall_64.jsonl
   mapfile -t models < <(ls share/models)
   common=(--repeats $(( quick ? 2 : 5 )) --schedule.max_step_tokens 8192)
   kernels=() decode=(--batch 1,64 --context 1024,4096) prefill=(--context 1024,8192) latency=()
-  answer_options=()
+  long=(--batch 8 --context 32768) long_device_tokens=131072
+  answer_options=() device_size=()
+  # Prompts of the demo model have up to 55 pages: lists must be able to leave most of them out.
+  sparse=(--attention.sparse_dense_below 0 --attention.sparse_least_pages 4)
+  offload=(--attention.sparse_offload true --cache.host_tokens 262144 --model.max_sequence 3584 --cache.device_tokens 3584
+    --schedule.max_step_tokens 2048)
+  long_sparse=() formats=(kv8 k8v4 kv4) ratios=(0.1 0.25)
   limit=900 test_filter='*'
 fi
 common+=(--device cuda)
@@ -87,36 +97,71 @@ done < share/gpu_tests.txt
 # ---- 2. the same answers ------------------------------------------------------------------------------------------------
 
 answer() {  # name, model, ranks, options…
-  local name=$1 model=$2 ranks=$3 launcher=()
+  local name=$1 model=$2 ranks=$3 launcher=() size=()
   shift 3
   (( ranks == 1 )) || launcher=(mpirun -n "$ranks")
+  [[ " $* " == *" --cache.device_tokens "* ]] || size=(${device_size[@]+"${device_size[@]}"})
   step "answers.$name" ${launcher[@]+"${launcher[@]}"} lockstep generate --model "share/models/$model" --input "$requests" \
-    --output "$out/$name.jsonl" --restart ${answer_options[@]+"${answer_options[@]}"} "$@"
+    --output "$out/$name.jsonl" --summary "$out/$name.summary.json" --restart ${answer_options[@]+"${answer_options[@]}"} \
+    ${size[@]+"${size[@]}"} "$@"
 }
 texts() { sed 's/.*"text":"\(.*\)","finish_reason".*/\1/' "$1"; }
 compare() {  # name, file, file: every byte
   if [[ -s $2 && -s $3 ]] && cmp -s "$2" "$3"; then fact "same.$1" yes; else fact "same.$1" NO; fi
 }
 
-for model in "${models[@]}"; do
-  answer "$model.gpu" "$model" 1 --device cuda
-  answer "$model.cpu" "$model" 1 --device cpu
-  answer "$model.no_graphs" "$model" 1 --device cuda --graphs false
-  answer "$model.no_plan_ahead" "$model" 1 --device cuda --plan-ahead off
-  answer "$model.batch_1" "$model" 1 --device cuda --schedule.max_sequences 1
-  answer "$model.small_steps" "$model" 1 --device cuda --schedule.max_step_tokens 64
-  answer "$model.two_ranks" "$model" 2 --device cuda --share-gpu
-  for other in no_graphs no_plan_ahead batch_1 small_steps two_ranks; do
-    compare "$model.$other" "$out/$model.gpu.jsonl" "$out/$model.$other.jsonl"
+# Another device rounds differently: a text may differ where two tokens are nearly equal, not one in twenty.
+compare_texts() {  # name, file of the GPU, file of the CPU
+  [[ -s $2 && -s $3 ]] || return
+  local equal all
+  # Tabs stand in JSON as \t, so they separate.
+  equal=$(paste <(texts "$2") <(texts "$3") | awk -F '\t' '$1 == $2' | wc -l)
+  all=$(wc -l < "$2")
+  fact "equal_to_cpu.$1" "$equal of $all"
+  (( 100 * equal >= 95 * all )) || fact "same.$1.as_on_the_cpu" "NO, $equal of $all"
+}
+answer_set() {  # name, model, variants, options…: on both devices, and every way that must not change a byte
+  local name=$1 model=$2 variants=$3 variant ranks ways
+  shift 3
+  answer "$name.gpu" "$model" 1 --device cuda "$@"
+  answer "$name.cpu" "$model" 1 --device cpu "$@"
+  for variant in $variants; do
+    ranks=1
+    case $variant in
+      no_graphs) ways=(--graphs false) ;;
+      no_plan_ahead) ways=(--plan-ahead off) ;;
+      batch_1) ways=(--schedule.max_sequences 1) ;;
+      small_steps) ways=(--schedule.max_step_tokens 64) ;;
+      two_ranks) ranks=2 ways=(--share-gpu) ;;
+      offload) ways=("${offload[@]}" --attention.sparse_hot_pages 0) ;;
+      hot_pages) ways=("${offload[@]}") ;;
+    esac
+    answer "$name.$variant" "$model" "$ranks" --device cuda "$@" "${ways[@]}"
+    compare "$name.$variant" "$out/$name.gpu.jsonl" "$out/$name.$variant.jsonl"
   done
-  # Another device rounds differently: a text may differ where two tokens are nearly equal, not one in twenty.
-  if [[ -s $out/$model.gpu.jsonl && -s $out/$model.cpu.jsonl ]]; then
-    # Tabs stand in JSON as \t, so they separate.
-    equal=$(paste <(texts "$out/$model.gpu.jsonl") <(texts "$out/$model.cpu.jsonl") | awk -F '\t' '$1 == $2' | wc -l)
-    all=$(wc -l < "$out/$model.gpu.jsonl")
-    fact "equal_to_cpu.$model" "$equal of $all"
-    (( 100 * equal >= 95 * all )) || fact "same.$model.as_on_the_cpu" "NO, $equal of $all"
-  fi
+  compare_texts "$name" "$out/$name.gpu.jsonl" "$out/$name.cpu.jsonl"
+}
+happened() {  # name, summary, field of its block "sparse": the comparison shows something only if that is above 0
+  local count
+  count=$(sed -n "s/.*\"$3\": *\([0-9]*\).*/\1/p" "$2" 2> /dev/null | head -n 1)
+  if (( ${count:-0} > 0 )); then fact "happened.$1.$3" "$count"; else fact "happened.$1.$3" NO; fi
+}
+
+everything="no_graphs no_plan_ahead batch_1 small_steps two_ranks"
+# The dry run shows that every line works; the emulated tests compare the rest (tests/launcher/cli/cuda_test.py).
+if (( dry )); then coded=two_ranks chosen=no_graphs; else coded=$everything chosen=$everything; fi
+for model in "${models[@]}"; do
+  answer_set "$model" "$model" "$everything"
+  for format in "${formats[@]}"; do answer_set "$model.$format" "$model" "$coded" --cache.format "$format"; done
+  [[ $model == recall ]] || continue  # sizes of offload are for its requests
+  for ratio in "${ratios[@]}"; do
+    answer_set "$model.sparse_$ratio" "$model" "$chosen offload hot_pages" --attention.sparse_ratio "$ratio" "${sparse[@]}"
+    happened "$model.sparse_$ratio" "$out/$model.sparse_$ratio.gpu.summary.json" lists
+    happened "$model.sparse_$ratio.offload" "$out/$model.sparse_$ratio.offload.summary.json" offloaded_pages
+    happened "$model.sparse_$ratio.hot_pages" "$out/$model.sparse_$ratio.hot_pages.summary.json" hot_fetches
+  done
+  (( dry )) || answer_set "$model.kv4_sparse" "$model" "$everything offload hot_pages" --cache.format kv4 \
+    --attention.sparse_ratio 0.1 "${sparse[@]}"
 done
 
 # ---- 3. figures ---------------------------------------------------------------------------------------------------------
@@ -127,6 +172,26 @@ step bench.kernels_gqa8 lockstep bench kernels --shape "$shape_gqa8" --ops paged
 step bench.latency lockstep bench latency --shape "$shape" --json "$out/latency.json" "${common[@]}" ${latency[@]+"${latency[@]}"}
 step bench.prefill lockstep bench prefill --shape "$shape" --json "$out/prefill.json" "${common[@]}" "${prefill[@]}"
 step bench.decode lockstep bench decode --shape "$shape" --json "$out/decode.json" "${common[@]}" "${decode[@]}"
+
+# Coded pages: the operations on them alone. Those of unquantised pages stand in bench.kernels.
+for format in "${formats[@]}"; do
+  step "bench.kernels_$format" lockstep bench kernels --shape "$shape" --ops paged_attention,seal_pages,select_pages,index_pages,hot_pages \
+    --cache.format "$format" --json "$out/kernels_$format.json" "${common[@]}" ${kernels[@]+"${kernels[@]}"}
+done
+# A long context: every format and ratio beside unquantised pages and dense attention, one after another.
+long_context() {  # name, options…
+  local name=$1
+  shift
+  step "bench.long_$name" lockstep bench decode --shape "$shape" --json "$out/long_$name.json" "${common[@]}" "${long[@]}" "$@"
+}
+long_context full
+for format in "${formats[@]}"; do long_context "$format" --cache.format "$format"; done
+for ratio in "${ratios[@]}"; do long_context "sparse_$ratio" --attention.sparse_ratio "$ratio" ${long_sparse[@]+"${long_sparse[@]}"}; done
+on_host=(--attention.sparse_offload true --cache.device_tokens "$long_device_tokens" --cache.host_tokens "$(( 4 * long_device_tokens ))")
+ratio=${ratios[0]}
+long_context "sparse_${ratio}_kv4" --attention.sparse_ratio "$ratio" ${long_sparse[@]+"${long_sparse[@]}"} --cache.format kv4
+long_context "sparse_${ratio}_offload" --attention.sparse_ratio "$ratio" ${long_sparse[@]+"${long_sparse[@]}"} "${on_host[@]}" --attention.sparse_hot_pages 0
+long_context "sparse_${ratio}_hot_pages" --attention.sparse_ratio "$ratio" ${long_sparse[@]+"${long_sparse[@]}"} "${on_host[@]}"
 
 # ---- 4. the same shapes in torch ----------------------------------------------------------------------------------------
 
@@ -145,5 +210,6 @@ else
 fi
 failed=$(awk -F '\t' '$2 != 0 && $2 != "skipped"' "$out/steps.tsv" | wc -l)
 different=$(awk -F '\t' '$1 ~ /^same\./ && $2 != "yes"' "$out/facts.tsv" | wc -l)
-echo "$failed steps failed, $different answers differ"
-(( failed == 0 && different == 0 ))
+vain=$(awk -F '\t' '$1 ~ /^happened\./ && $2 == "NO"' "$out/facts.tsv" | wc -l)
+echo "$failed steps failed, $different answers differ, $vain comparisons show nothing"
+(( failed == 0 && different == 0 && vain == 0 ))

@@ -171,6 +171,39 @@ TEST(SelectPagesRule, TotalsAddUp) {
   EXPECT_NEAR(static_cast<double>(result.totals.mass) * 0x1p-20, mass, 1e-4);
 }
 
+TEST(SelectPagesRule, FallbacksAreNotTheDenseLayers) {
+  const CpuContext context;
+  struct Case {
+    const char* what;
+    int64_t layer;
+    SparseRule rule;
+    int64_t dense_lists, fallback_lists, fallback_rows;
+  };
+  const SparseRule behind_one{.ratio = 0.1, .dense_below = 200, .dense_layers = 1, .least_pages = 8};
+  SparseRule few = behind_one;
+  few.dense_below = 0;
+  few.least_pages = 20;
+  SparseRule dense = behind_one;
+  dense.dense_layers = 2;
+  SparseRule first = behind_one;
+  first.dense_layers = 0;
+  // Rows of 320 and 160 tokens, pages of 16, 2 KV heads; the last row may not leave pages out anyway.
+  for (const Case& one : {Case{"the shorter row sees fewer positions than dense_below", 1, behind_one, 2, 2, 1},
+                          Case{"no row has more pages than are read at least", 1, few, 4, 4, 2},
+                          Case{"a dense layer is no fallback", 1, dense, 4, 0, 0},
+                          Case{"rows are counted in the first layer with lists, lists in each", 1, first, 2, 2, 0}}) {
+    SCOPED_TRACE(one.what);
+    SelectionShape shape;
+    shape.layer = one.layer;
+    SelectionInputs in(shape, {{320}, {160}, {320, false}}, 3);
+    const SelectionTotals totals = select(context, in, one.rule).totals;
+    EXPECT_EQ(totals.dense_lists, one.dense_lists);
+    EXPECT_EQ(totals.fallback_lists, one.fallback_lists);
+    EXPECT_EQ(totals.fallback_rows, one.fallback_rows);
+    EXPECT_EQ(totals.lists, 4 - one.dense_lists);
+  }
+}
+
 TEST(SelectPagesErrors, AreNamed) {
   const CpuContext context;
   SelectionInputs in({}, {{16 * 40}}, 1);

@@ -182,6 +182,40 @@ INSTANTIATE_TEST_SUITE_P(Models, EngineOnDevice,
                          testing::Values("tests/goldens/models/qwen3", "examples/models/recall"),
                          [](const auto& p) { return std::filesystem::path(p.param).filename().string(); });
 
+// Graphs are recorded for a context that is rounded up; lists are as long as the longest sequence needs, which is less.
+TEST(EngineSparse, GraphsOfTheLongestContextDoNotChangeBits) {
+  const std::filesystem::path model = kSource / "examples/models/recall";
+  std::vector<EngineJob> two(2);
+  for (int32_t i = 0; i < 2; ++i) {
+    for (int32_t t = 0; t < 504 + i; ++t) two[static_cast<size_t>(i)].prompt.emplace_back(1 + (t * 7 + i * 31) % 800);
+    two[static_cast<size_t>(i)].num_new_tokens = 16;
+  }
+  EngineRun plain = on_device();
+  plain.config.max_sequence = 700;  // 44 pages; rounded up 1,024 tokens, 64 pages
+  plain.config.num_slots = 80;
+  plain.config.max_sequences = 2;
+  plain.config.sparse = SparseRule{
+      .ratio = 0.3, .dense_below = 0, .dense_layers = 1, .sink_pages = 1, .recent_pages = 1, .least_pages = 1};
+  EngineRun recorded = plain, offloaded = plain;
+  run_engine(model, two, plain);
+  recorded.config.graphs = recorded.config.plan_ahead = true;
+  run_engine(model, two, recorded);
+  expect_equal(recorded.outcomes, plain.outcomes, "graphs");
+  EXPECT_GE(recorded.num_graphs, 2) << "of up to 512 positions, and of up to 700";
+
+  offloaded.config.graphs = offloaded.config.plan_ahead = true;
+  offloaded.config.num_slots = 46;
+  offloaded.config.tiers.host_slots = 60;
+  offloaded.config.offloads = true;
+  offloaded.config.hot_pages = 16;
+  run_engine(model, two, offloaded);
+  expect_equal(offloaded.outcomes, plain.outcomes, "graphs, pages on the host");
+  EXPECT_GT(offloaded.stats.offloaded_pages, 0);
+  EXPECT_GE(offloaded.num_graphs, 2);
+  EXPECT_GT(offloaded.hot.fetched, 0);
+  EXPECT_GT(offloaded.hot.hits, offloaded.hot.fetched);
+}
+
 // Plans made ahead on CPU ranks, where nothing is won by it, give the same too.
 TEST(EngineAhead, GivesTheSameOnTheCpu) {
   const std::filesystem::path model = kSource / "tests/goldens/models/llama_llama3";

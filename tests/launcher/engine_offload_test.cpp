@@ -166,5 +166,31 @@ TEST(EngineOffloadFaults, CopiesThatFailOnOneRankAreOutlived) {
   }
 }
 
+// A page that all share fails when they have begun to generate: their prompts' ends and the tokens behind them come
+// again in few steps, and lists are made for no more rows than there is room for.
+TEST(EngineOffloadFaults, ManyThatResumeTogetherFindRoomForTheirLists) {
+  constexpr int64_t kShared = 20, kMany = 12;
+  std::vector<EngineJob> jobs(kMany);
+  for (int32_t i = 0; i < kMany; ++i) {
+    EngineJob& job = jobs[static_cast<size_t>(i)];
+    for (int32_t t = 0; t < kShared * 8; ++t) job.prompt.emplace_back(1 + t * 11 % 100);
+    for (int32_t t = 0; t < 8; ++t) job.prompt.emplace_back(1 + (i * 13 + t * 7) % 100);
+    job.num_new_tokens = 4;
+  }
+  EngineRun large = Case{}.large_run(1);
+  large.config.max_sequences = kMany;
+  large.config.max_step_tokens = 256;
+  EngineRun small = large;
+  run_engine(kModel, jobs, large);
+  small.config.num_slots = kShared + kMany + 2;
+  small.config.tiers.host_slots = 100;
+  small.config.offloads = true;
+  small.faults = "host_copy:rank=0:nth=1";
+  run_engine(kModel, jobs, small);
+  expect_same(small.outcomes, large.outcomes);
+  EXPECT_EQ(small.stats.invalidated_pages, 1);
+  EXPECT_GE(small.stats.void_rows, kMany - 1);
+}
+
 }  // namespace
 }  // namespace lockstep

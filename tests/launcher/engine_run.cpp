@@ -64,6 +64,7 @@ class Leader {
 void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>& jobs, EngineRun& run) {
   run.progress.assign(static_cast<size_t>(run.num_ranks), 0);
   run.between_steps.assign(static_cast<size_t>(run.num_ranks), 0);
+  run.configs.assign(static_cast<size_t>(run.num_ranks), {});
   run.digests.assign(static_cast<size_t>(run.num_ranks), {});
   check_on_local_ranks(run.num_ranks, [&](Communicator& host_group) {
     const Checkpoint checkpoint = Checkpoint::open(model);
@@ -83,6 +84,8 @@ void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>
     std::unique_ptr<CacheTiers> tiers;
     Engine engine(context, checkpoint, Topology(run.num_ranks, run.num_ranks, group.rank()), group, config);
     engine.calibrate();
+    engine.widen_keys();
+    config = engine.config();
     if (config.tiers.host_slots > 0) {
       const ModelShard shard = shard_of(checkpoint.config(), run.num_ranks, group.rank());
       tiers = std::make_unique<CacheTiers>(
@@ -91,9 +94,12 @@ void run_engine(const std::filesystem::path& model, const std::vector<EngineJob>
           engine.page_content(), run.num_ranks, run.device, engine.cold_layout());
       engine.use_tiers(*tiers);
     }
+    run.configs[rank] = config;
     if (rank == 0) {
+      run.layout = engine.kv_layout();
       Leader(engine, jobs, run).run_all();
       run.num_graphs = engine.num_graphs();
+      run.hot = engine.hot_totals();
       run.key_decibels.assign(engine.key_signal_to_noise().begin(), engine.key_signal_to_noise().end());
       run.tiers = engine.tier_config();
       run.moves = engine.mover_stats();

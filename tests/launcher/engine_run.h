@@ -49,7 +49,10 @@ struct EngineRun {
   std::vector<Hash128> digests{};        // by rank: of all page ops
   std::vector<int64_t> between_steps{};  // by rank: calls
   int64_t num_graphs = 0;                // of rank 0
+  HotTotals hot{};                       // of rank 0
   std::vector<double> key_decibels{};    // by layer, of kv4
+  KvLayout layout{};                     // of rank 0's pages
+  std::vector<EngineConfig> configs{};   // by rank, as the keys' calibration left it
 };
 
 /// Runs all jobs to their end and fills the second half of `run`. Fails the test where prompt scores come twice, out of

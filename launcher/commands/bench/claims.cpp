@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <initializer_list>
+#include <unordered_map>
 
 namespace lockstep::bench {
 namespace {
@@ -44,6 +45,34 @@ class Claims {
   int32_t ranks_;
   nlohmann::json rows_ = nlohmann::json::array();
 };
+
+// What a comparison changes could contradict the command line: told before anything has been measured.
+void require_settings(const ClaimRun& run, const std::vector<std::string>& chosen) {
+  using SettingsOf = std::vector<EngineSettings> (*)(const ClaimRun&);
+  static const std::unordered_map<std::string_view, SettingsOf> kByClaim{{"reuse", reuse_settings},
+                                                                         {"hit-rate", reuse_settings},
+                                                                         {"sparse-memory", sparse_memory_settings},
+                                                                         {"sparse-accuracy", accuracy_settings},
+                                                                         {"kv8-accuracy", accuracy_settings},
+                                                                         {"kv4-accuracy", accuracy_settings},
+                                                                         {"parallel", parallel_settings},
+                                                                         {"mixed-precision", mixed_precision_settings},
+                                                                         {"latency", latency_settings}};
+  for (const std::string& name : chosen) {
+    const auto found = kByClaim.find(name);
+    if (found == kByClaim.end()) continue;  // no engine
+    for (const EngineSettings& settings : found->second(run)) {
+      try {
+        settings.validate();
+      } catch (const ConfigError& error) {
+        LS_THROW(ConfigError, "{}: {}", name, error.what());
+      }
+      LS_REQUIRE(ConfigError, settings.model.max_sequence <= run.model.max_positions,
+                 "{}: takes sequences of {} tokens; the model has {} positions", name, settings.model.max_sequence,
+                 run.model.max_positions);
+    }
+  }
+}
 
 }  // namespace
 
@@ -101,7 +130,9 @@ int claims_command(const MpiEnvironment& mpi, Communicator& world, const std::ve
       "that\n"
       "repeats it. Both sides of a comparison run in turns. Accuracy needs a model with a held-out set. The options "
       "of\n"
-      "the engine hold for both sides but for what is compared. docs/benchmarks.md says what each claim is taken for.");
+      "the engine hold for both sides but for what is compared and what contradicts it. docs/benchmarks.md says what "
+      "each\n"
+      "claim is taken for.");
   options.group("Measurement");
   options.add("shape", &common.shape,
               "instead of --model: random weights of this shape, which never touch the disk: " + shape_names() +
@@ -109,18 +140,21 @@ int claims_command(const MpiEnvironment& mpi, Communicator& world, const std::ve
   options.add("json", &common.json, "file for the figures in machine-readable form");
   sizes.add_to(options);
   settings.add_to(options);
+  options.add_implied("cache.host_bytes", {{"cache.host_tokens", "-1"}});
   ModelConfig model;
+  std::vector<std::string> chosen;
+  const ClaimRun run{mpi, world, settings, sizes, model};
   const auto check = [&] {
     sizes.validate();
     common.resolve(settings, world);
     const auto shape = shape_in(settings.model.path);
     model = config_of_shape(shape ? *shape : settings.model.path);
+    chosen = chosen_claims(sizes.only);
+    require_settings(run, chosen);
   };
   if (const auto code = parse_or_print(world, options, arguments, check)) return *code;
 
   const bool is_root = world.rank().value() == 0;
-  const std::vector<std::string> chosen = chosen_claims(sizes.only);
-  const ClaimRun run{mpi, world, settings, sizes, model};
   const Runtime runtime(settings.runtime, world, mpi.node_rank(), mpi.node_size());
   Claims claims(chosen, arguments, world.size());
   // Of every measurement all ranks take part; what others than rank 0 are given back is empty or not looked at.

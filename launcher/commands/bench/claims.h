@@ -49,6 +49,19 @@ double sparse_ratio_of(const ClaimRun& run);
 /// Why there are no codes for pages of so many tokens.
 std::string coded_pages_need(int64_t page_tokens);
 
+/// Takes out what only pages that shrink in the host tier have. Which ones do depends on the whole job and on sizes
+/// that a comparison changes.
+void reset_cold_format(CacheSettings& cache);
+
+// Settings that a measurement's engines have, to be validated before anything is measured: what is compared changed,
+// and reset what contradicts it.
+std::vector<EngineSettings> reuse_settings(const ClaimRun& run);            // apart, shared
+std::vector<EngineSettings> parallel_settings(const ClaimRun& run);         // one worker, all
+std::vector<EngineSettings> mixed_precision_settings(const ClaimRun& run);  // f32, bf16
+std::vector<EngineSettings> latency_settings(const ClaimRun& run);          // in one step, in chunks
+std::vector<EngineSettings> sparse_memory_settings(const ClaimRun& run);    // of sizes that are found later
+std::vector<EngineSettings> accuracy_settings(const ClaimRun& run);         // full, and those that pages allow
+
 /// reuse, hit-rate: the same requests with and without cache.share_prefixes.
 std::vector<Claim> measure_reuse(const ClaimRun& run);
 /// parallel: all ranks and threads against one thread of one rank.

@@ -3,8 +3,8 @@
 #include "dist/communicator.h"
 #include "launcher/commands/bench/claims.h"
 #include "launcher/commands/command.h"
+#include "launcher/eval/eval_rows.h"
 #include "launcher/eval/evaluation.h"
-#include "launcher/eval/setting_list.h"
 #include "launcher/phase.h"
 #include "launcher/session.h"
 
@@ -26,26 +26,42 @@ constexpr std::array kCompared{Compared{"sparse-accuracy", "full", true}, Compar
 // Sparse from the third page on, or rows shorter than 2,048 tokens would tell nothing.
 constexpr int64_t kDenseBelow = 128;
 
-// Full precision and dense, but for what is claimed.
-EvalSetting setting_of(const ClaimRun& run, const Compared& one) {
+// Full precision and dense, but for what is claimed; without what needs sparse attention or another format.
+EngineSettings settings_of(const ClaimRun& run, const Compared& one) {
+  EngineSettings settings = run.engine;
+  settings.cache.format = one.format;
+  settings.cache.quantization_bits = 0;
+  reset_cold_format(settings.cache);
+  settings.attention.sparse_ratio = one.is_sparse ? sparse_ratio_of(run) : 1.0;
+  if (one.is_sparse) settings.attention.sparse_dense_below = kDenseBelow;
+  settings.attention.sparse_offload = "false";
+  settings.attention.sparse_hot_pages = -1;
+  return settings;
+}
+
+// What of them is told.
+std::string text_of(const EngineSettings& settings) {
   std::string text =
-      fmt::format("{}:cache.format={} cache.quantization_bits=0 attention.sparse_ratio={}",
-                  one.is_sparse ? "sparse" : one.format, one.format, one.is_sparse ? sparse_ratio_of(run) : 1.0);
-  if (one.is_sparse) text += fmt::format(" attention.sparse_dense_below={}", kDenseBelow);
-  return parse_setting_list(text).front();
+      fmt::format("cache.format={} attention.sparse_ratio={}", settings.cache.format, settings.attention.sparse_ratio);
+  if (settings.attention.is_sparse())
+    text += fmt::format(" attention.sparse_dense_below={}", settings.attention.sparse_dense_below);
+  return text;
+}
+
+bool has_pages_for(const ClaimRun& run, const Compared& one) {
+  return one.format == "full" || run.engine.cache.page_tokens % 16 == 0;
 }
 
 struct Answered {
-  std::string setting;
+  EngineSettings settings;
   SettingFigures figures;
   int64_t wide_layers = 0, layers = 0;
   SelectionTotals selected;
 };
 
 // Ranks: collective. Figures on rank 0.
-Answered answer(const ClaimRun& run, const EvalSetting& setting, const EngineSettings& settings,
-                Evaluation* evaluation) {
-  if (evaluation != nullptr) log_info("setting {}", setting.to_string());
+Answered answer(const ClaimRun& run, const EngineSettings& settings, Evaluation* evaluation) {
+  if (evaluation != nullptr) log_info("setting {}", text_of(settings));
   Session session(run.mpi, run.world, settings, TextOptions{});
   run_phase(run.world, kExitFailure, [&] {
     if (evaluation != nullptr) evaluation->prepare(session);
@@ -55,7 +71,7 @@ Answered answer(const ClaimRun& run, const EvalSetting& setting, const EngineSet
     return {};
   }
   Answered answered;
-  answered.setting = setting.to_string();
+  answered.settings = settings;
   answered.figures = evaluation->run(session);
   session.engine().stop();
   const KvLayout& layout = session.engine().kv_layout();
@@ -71,7 +87,7 @@ std::string details(std::string_view claim, const Answered& one, const Answered&
     const double read =
         sums.pages_there == 0 ? 0.0 : static_cast<double>(sums.pages_read) / static_cast<double>(sums.pages_there);
     return fmt::format("{}; short rows read their least pages and the first layers all: {:.1f} % of pages were read",
-                       one.setting, 100.0 * read);
+                       text_of(one.settings), 100.0 * read);
   }
   const std::string bytes = fmt::format("{:.0f} bytes a token, {:.0f} without a format", one.figures.bytes_per_token,
                                         full.figures.bytes_per_token);
@@ -100,6 +116,13 @@ Claim claim_of(std::string_view name, const Answered& one, const Answered& full)
 
 }  // namespace
 
+std::vector<EngineSettings> accuracy_settings(const ClaimRun& run) {
+  std::vector<EngineSettings> all{settings_of(run, kReference)};
+  for (const Compared& one : kCompared)
+    if (has_pages_for(run, one)) all.push_back(settings_of(run, one));
+  return all;
+}
+
 std::vector<Claim> measure_accuracy(const ClaimRun& run, const std::vector<std::string>& wanted) {
   const bool is_root = run.world.rank().value() == 0;
   const auto is_wanted = [&](std::string_view name) {
@@ -120,14 +143,13 @@ std::vector<Claim> measure_accuracy(const ClaimRun& run, const std::vector<std::
     if (is_root) evaluation.emplace(eval, run.engine.model.path);
   });
   const auto figures_of = [&](const Compared& one) {
-    const EvalSetting setting = setting_of(run, one);
-    return answer(run, setting, apply(setting, run.engine), evaluation ? &*evaluation : nullptr);
+    return answer(run, settings_of(run, one), evaluation ? &*evaluation : nullptr);
   };
   const Answered full = figures_of(kReference);
   std::vector<Claim> claims;
   for (const Compared& one : kCompared) {
     if (!is_wanted(one.claim)) continue;
-    if (!one.is_sparse && run.engine.cache.page_tokens % 16 != 0) {
+    if (!has_pages_for(run, one)) {
       claims.push_back(not_measurable(one.claim, coded_pages_need(run.engine.cache.page_tokens), ""));
       continue;
     }

@@ -14,8 +14,8 @@ using Clock = std::chrono::steady_clock;
 double seconds_since(Clock::time_point start) { return std::chrono::duration<double>(Clock::now() - start).count(); }
 
 // A batch from prompts to the last token.
-Turns generate_in_turns(const ClaimRun& run, const EngineSettings& first, const EngineSettings& second) {
-  return take_turns(run, first, second, [&](Engine& engine, int64_t turn) -> TurnFigures {
+Turns generate_in_turns(const ClaimRun& run, std::span<const EngineSettings> sides) {
+  return take_turns(run, sides, [&](Engine& engine, int64_t turn) -> TurnFigures {
     RandomBatch batch(engine, run.model.vocab_size, static_cast<uint64_t>(turn));
     const auto start = Clock::now();
     for (int64_t i = 0; i < run.sizes.batch; ++i) batch.add(run.sizes.input_tokens, run.sizes.output_tokens);
@@ -37,6 +37,9 @@ double tokens_per_second(const ClaimRun& run, const TurnSide& side) {
   return static_cast<double>(run.sizes.batch * (run.sizes.input_tokens + run.sizes.output_tokens)) /
          spread_of(side.seconds).median;
 }
+
+// Beside the prompt: a token for every chunk of it, and some.
+int64_t running_tokens(const ClaimRun& run) { return run.sizes.prompt_tokens / run.engine.cache.page_tokens + 64; }
 
 // The longest wait for a token of a sequence that runs while a prompt is computed beside it, and the time to that
 // prompt's token.
@@ -81,12 +84,17 @@ TurnFigures wait_beside_prompt(Engine& engine, const ClaimRun& run, int64_t runn
 
 }  // namespace
 
-std::vector<Claim> measure_parallel(const ClaimRun& run) {
-  const EngineSettings all = generation_settings(run);
+std::vector<EngineSettings> parallel_settings(const ClaimRun& run) {
+  EngineSettings all = generation_settings(run);
+  reset_cold_format(all.cache);  // with tp = 1 there are several replicas, which cannot have it
   EngineSettings one = all;
   one.runtime.tp = 1;
   one.runtime.threads = 1;
-  const Turns turns = generate_in_turns(run, one, all);
+  return {one, all};
+}
+
+std::vector<Claim> measure_parallel(const ClaimRun& run) {
+  const Turns turns = generate_in_turns(run, parallel_settings(run));
   if (run.world.rank().value() != 0) return {};
   const auto workers_of = [](const TurnSide& side) {
     return side.is_cuda ? int64_t{side.ranks} : side.ranks * int64_t{side.threads};
@@ -106,12 +114,16 @@ std::vector<Claim> measure_parallel(const ClaimRun& run) {
                              workers, workers))};
 }
 
-std::vector<Claim> measure_mixed_precision(const ClaimRun& run) {
+std::vector<EngineSettings> mixed_precision_settings(const ClaimRun& run) {
   EngineSettings wide = generation_settings(run);
   EngineSettings narrow = wide;
   wide.model.dtype = "f32";
   narrow.model.dtype = "bf16";
-  const Turns turns = generate_in_turns(run, wide, narrow);
+  return {wide, narrow};
+}
+
+std::vector<Claim> measure_mixed_precision(const ClaimRun& run) {
+  const Turns turns = generate_in_turns(run, mixed_precision_settings(run));
   if (run.world.rank().value() != 0) return {};
   const std::string& device = turns[1].device;
   const bool has_units = turns[1].is_cuda || device == name_of(CpuIsa::kAvx512Bf16) || device == name_of(CpuIsa::kAmx);
@@ -123,16 +135,20 @@ std::vector<Claim> measure_mixed_precision(const ClaimRun& run) {
                 : fmt::format("{} has no units for BF16: half the bytes are all there is to gain", device))};
 }
 
-std::vector<Claim> measure_latency(const ClaimRun& run) {
+std::vector<EngineSettings> latency_settings(const ClaimRun& run) {
   const int64_t page = run.engine.cache.page_tokens, prompt = run.sizes.prompt_tokens;
-  const int64_t running = prompt / page + 64;  // a token for every chunk of the prompt, and some
-  EngineSettings whole = settings_for(run, 2, std::max(prompt + 1, running + 8));
+  EngineSettings whole = settings_for(run, 2, std::max(prompt + 1, running_tokens(run) + 8));
   whole.schedule.max_step_tokens = (prompt + page - 1) / page * page + page;
   whole.schedule.prefill_chunk = 0;
   EngineSettings chunked = whole;
   chunked.schedule.prefill_chunk = page;
-  const Turns turns = take_turns(run, whole, chunked, [&](Engine& engine, int64_t turn) {
-    return wait_beside_prompt(engine, run, running, static_cast<uint64_t>(turn + 1));
+  return {whole, chunked};
+}
+
+std::vector<Claim> measure_latency(const ClaimRun& run) {
+  const int64_t page = run.engine.cache.page_tokens, prompt = run.sizes.prompt_tokens;
+  const Turns turns = take_turns(run, latency_settings(run), [&](Engine& engine, int64_t turn) {
+    return wait_beside_prompt(engine, run, running_tokens(run), static_cast<uint64_t>(turn + 1));
   });
   if (run.world.rank().value() != 0) return {};
   const auto ms = [](const std::vector<double>& seconds) { return 1e3 * spread_of(seconds).median; };

@@ -61,6 +61,27 @@ struct Side {
   bool is_sparse = false, offloads = false;
 };
 
+// With room for whole pages on device and host.
+EngineSettings settings_of(const ClaimRun& run, const QuestionSizes& sizes, Side side, int64_t pages,
+                           int64_t host_pages) {
+  EngineSettings settings = settings_for(run, sizes.at_once, sizes.longest + sizes.new_tokens);
+  const int64_t page = settings.cache.page_tokens;
+  settings.cache.device_tokens = pages * page;
+  settings.cache.device_bytes = 0;
+  settings.cache.host_tokens = host_pages * page;
+  settings.cache.host_bytes = 0;
+  settings.cache.disk_dir.clear();
+  settings.cache.disk_bytes = 0;
+  settings.cache.disk_packing = "none";
+  settings.cache.disk_packing_level = 1;
+  reset_cold_format(settings.cache);
+  settings.attention.sparse_ratio = side.is_sparse ? sparse_ratio_of(run) : 1.0;
+  settings.attention.sparse_dense_below = 0;
+  settings.attention.sparse_offload = side.offloads ? "true" : "false";
+  if (!side.offloads) settings.attention.sparse_hot_pages = -1;
+  return settings;
+}
+
 class Measurement {
  public:
   /// `questions`: rank 0's, nullptr on others.
@@ -139,18 +160,7 @@ class Measurement {
   int64_t is_split() const { return KvLayout{.format = format()}.splits_first_page() ? 1 : 0; }
 
   EngineSettings settings(Side side, int64_t slots, int64_t host_slots) const {
-    EngineSettings settings = settings_for(run_, sizes_.at_once, sizes_.longest + sizes_.new_tokens);
-    const int64_t page = settings.cache.page_tokens;
-    settings.cache.device_tokens = (slots - is_split()) * page;
-    settings.cache.device_bytes = 0;
-    settings.cache.host_tokens = host_slots * page;
-    settings.cache.host_bytes = 0;
-    settings.cache.disk_dir.clear();
-    settings.attention.sparse_ratio = side.is_sparse ? sparse_ratio_of(run_) : 1.0;
-    settings.attention.sparse_dense_below = 0;
-    settings.attention.sparse_offload = side.offloads;
-    if (!side.offloads) settings.attention.sparse_hot_pages = -1;
-    return settings;
+    return settings_of(run_, sizes_, side, slots - is_split(), host_slots);
   }
 
   const ClaimRun& run_;
@@ -219,6 +229,12 @@ Claim claim_of(const ClaimRun& run, const Questions& questions, const Figures& f
 }
 
 }  // namespace
+
+std::vector<EngineSettings> sparse_memory_settings(const ClaimRun& run) {
+  const QuestionSizes sizes{.at_once = run.sizes.at_once, .longest = 1};
+  return {settings_of(run, sizes, {}, 1, 0), settings_of(run, sizes, {.is_sparse = true}, 1, 0),
+          settings_of(run, sizes, {.is_sparse = true, .offloads = true}, 1, 1)};
+}
 
 std::vector<Claim> measure_sparse_memory(const ClaimRun& run) {
   const bool is_root = run.world.rank().value() == 0;

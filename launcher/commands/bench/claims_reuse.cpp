@@ -49,7 +49,7 @@ double share(int64_t part, int64_t whole) {
 
 }  // namespace
 
-std::vector<Claim> measure_reuse(const ClaimRun& run) {
+std::vector<EngineSettings> reuse_settings(const ClaimRun& run) {
   const ClaimSettings& sizes = run.sizes;
   const int64_t tokens = sizes.prefix_tokens + sizes.suffix_tokens + kAnswerTokens;
   EngineSettings apart =
@@ -57,7 +57,12 @@ std::vector<Claim> measure_reuse(const ClaimRun& run) {
   EngineSettings shared = apart;
   apart.cache.share_prefixes = false;
   shared.cache.share_prefixes = true;
-  const Turns turns = take_turns(run, apart, shared, [&](Engine& engine, int64_t turn) {
+  return {apart, shared};
+}
+
+std::vector<Claim> measure_reuse(const ClaimRun& run) {
+  const ClaimSettings& sizes = run.sizes;
+  const Turns turns = take_turns(run, reuse_settings(run), [&](Engine& engine, int64_t turn) {
     return answer_all(engine, sizes, turn == 0 ? sizes.prefixes : sizes.requests, run.model.vocab_size,
                       static_cast<uint64_t>(turn));
   });

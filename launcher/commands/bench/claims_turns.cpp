@@ -1,5 +1,6 @@
 #include "launcher/commands/bench/claims_turns.h"
 
+#include "core/error.h"
 #include "launcher/commands/bench/engine_bench.h"
 #include "launcher/session.h"
 
@@ -18,12 +19,18 @@ EngineSettings settings_for(const ClaimRun& run, int64_t batch, int64_t tokens, 
   return settings;
 }
 
-Turns take_turns(const ClaimRun& run, const EngineSettings& first, const EngineSettings& second, const Work& work) {
+void reset_cold_format(CacheSettings& cache) {
+  cache.cold_format = "auto";
+  cache.compression_ratio = 0.0;
+}
+
+Turns take_turns(const ClaimRun& run, std::span<const EngineSettings> sides, const Work& work) {
+  LS_CHECK(sides.size() == 2, "{} sides take turns", sides.size());
   using Clock = std::chrono::steady_clock;
   std::array<std::unique_ptr<Session>, 2> sessions;
   Turns turns;
   for (size_t side = 0; side < 2; ++side) {
-    sessions[side] = std::make_unique<Session>(run.mpi, run.world, side == 0 ? first : second, std::nullopt);
+    sessions[side] = std::make_unique<Session>(run.mpi, run.world, sides[side], std::nullopt);
     const Runtime& runtime = sessions[side]->runtime();
     turns[side].ranks = sessions[side]->group().size();
     turns[side].threads = runtime.num_threads();

@@ -8,6 +8,7 @@
 #include <array>
 #include <cstdint>
 #include <functional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,8 +35,8 @@ struct TurnSide {
 };
 using Turns = std::array<TurnSide, 2>;
 
-/// Ranks: collective; figures on rank 0, which alone calls `work` where it leads an engine.
-Turns take_turns(const ClaimRun& run, const EngineSettings& first, const EngineSettings& second, const Work& work);
+/// `sides`: two. Ranks: collective; figures on rank 0, which alone calls `work` where it leads an engine.
+Turns take_turns(const ClaimRun& run, std::span<const EngineSettings> sides, const Work& work);
 
 /// A copy of the command line's settings for `batch` sequences of `tokens` tokens, with room for `kept_tokens` more.
 EngineSettings settings_for(const ClaimRun& run, int64_t batch, int64_t tokens, int64_t kept_tokens = 0);

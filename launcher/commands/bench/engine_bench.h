@@ -15,6 +15,7 @@ namespace lockstep::bench {
 void size_for(EngineSettings& settings, int64_t batch, int64_t tokens);
 
 /// `batch`, or as many sequences of `tokens` tokens as the KV cache holds, which is said on the log then. At least 1.
+/// With offload the host's pages count in: sequences that generate may lie there.
 int64_t fitting_batch(const Engine& engine, int64_t batch, int64_t tokens);
 
 /// The shard of the leader.

@@ -2,6 +2,7 @@
 
 #include "core/error.h"
 #include "core/log.h"
+#include "core/stream.h"
 #include "launcher/commands/bench/report.h"
 
 #include <algorithm>
@@ -14,9 +15,10 @@
 namespace lockstep::bench {
 namespace {
 
-constexpr std::array<std::string_view, 11> kOperations{"embedding",         "gather_rows", "rms_norm",  "add_rms_norm",
-                                                       "rope_and_write_kv", "swiglu",      "linear",    "argmax",
-                                                       "paged_attention",   "sample_rows", "all_reduce"};
+constexpr std::array<std::string_view, 16> kOperations{
+    "embedding", "gather_rows",     "rms_norm",    "add_rms_norm", "rope_and_write_kv", "swiglu",
+    "linear",    "argmax",          "seal_pages",  "select_pages", "index_pages",       "hot_pages",
+    "transcode", "paged_attention", "sample_rows", "all_reduce"};
 
 std::vector<std::string> split(const std::string& text) {
   std::vector<std::string> parts;
@@ -60,17 +62,27 @@ void KernelTable::measure(const KernelCase& one, const std::function<void(int64_
   print_row(one, seconds_per_call(context_, timer, call));
 }
 
+void KernelTable::measure_on_host(const KernelCase& one, const std::function<void(int64_t)>& call) {
+  Stream stream = Stream::inline_cpu();
+  OpContext host;
+  host.stream = &stream;
+  TimerSettings timer = timer_;
+  timer.rotation = one.rotation;
+  print_row(one, seconds_per_call(host, timer, call));
+}
+
 void KernelTable::print_head() const {
-  std::printf("%-18s %-34s | %11s %-22s | %8s %9s %8s\n", "operation", "shape", "us", "(spread)", "GB/s", "TFLOP/s",
+  std::printf("%-18s %-48s | %11s %-22s | %8s %9s %8s\n", "operation", "shape", "us", "(spread)", "GB/s", "TFLOP/s",
               "of best");
 }
 
 void KernelTable::print_row(const KernelCase& one, const Spread& seconds) {
   const Spread us = seconds.times(1e6);
   const double share = one.cost.seconds_at_least(limits_) / seconds.median;
-  std::printf("%-18s %-34s | %11.2f %-22s | %8.1f %9.3f %7.1f%%\n", one.op.c_str(), one.shape.c_str(), us.median,
+  const auto known = [&](double value) { return one.has_limit ? nlohmann::json(value) : nlohmann::json(nullptr); };
+  std::printf("%-18s %-48s | %11.2f %-22s | %8.1f %9.3f %8s\n", one.op.c_str(), one.shape.c_str(), us.median,
               us.range(2).c_str(), one.cost.bytes / seconds.median / 1e9, one.cost.flops / seconds.median / 1e12,
-              100.0 * share);
+              one.has_limit ? fmt::format("{:.1f}%", 100.0 * share).c_str() : "-");
   std::fflush(stdout);
   rows_.push_back({{"op", one.op},
                    {"shape", one.shape},
@@ -79,9 +91,9 @@ void KernelTable::print_row(const KernelCase& one, const Spread& seconds) {
                    {"flops", one.cost.flops},
                    {"bytes_per_second", one.cost.bytes / seconds.median},
                    {"flops_per_second", one.cost.flops / seconds.median},
-                   {"share_of_bandwidth", one.cost.bytes / limits_.bytes_per_second / seconds.median},
-                   {"share_of_peak", one.cost.flops / limits_.flops_per_second / seconds.median},
-                   {"share_of_roofline", share}});
+                   {"share_of_bandwidth", known(one.cost.bytes / limits_.bytes_per_second / seconds.median)},
+                   {"share_of_peak", known(one.cost.flops / limits_.flops_per_second / seconds.median)},
+                   {"share_of_roofline", known(share)}});
 }
 
 void shrink_to_fit(const std::string& what, int64_t size, const std::function<void(int64_t)>& measure) {

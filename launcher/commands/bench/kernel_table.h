@@ -3,6 +3,8 @@
 
 #include "core/checkpoint/model_config.h"
 #include "dist/sharding.h"
+#include "kernels/kv_layout.h"
+#include "kernels/select_pages.h"
 #include "launcher/commands/bench/costs.h"
 #include "launcher/commands/bench/limits.h"
 #include "launcher/commands/bench/timer.h"
@@ -21,6 +23,9 @@ struct KernelShapes {
   ModelShard shard;
   DType dtype = DType::kBF16;
   int64_t page_tokens = 64;
+  KvFormat format = KvFormat::kFull;      // of sealed pages
+  KvFormat cold_format = KvFormat::kKv4;  // that transcode turns them into, and back
+  SparseRule sparse;                      // of select_pages and of attention to lists
   std::vector<int64_t> tokens, batches, contexts, prompts;
 };
 
@@ -28,6 +33,8 @@ struct KernelCase {
   std::string op, shape;
   Cost cost;
   int64_t rotation = 1;  // see TimerSettings
+  // False: what bounds it is no limit of the device (the bus, or one thread of the host), so no share is told.
+  bool has_limit = true;
 };
 
 class KernelTable {
@@ -43,6 +50,8 @@ class KernelTable {
   int64_t rotation(double bytes) const;
   /// Times `call`, prints the row and keeps it.
   void measure(const KernelCase& one, const std::function<void(int64_t)>& call);
+  /// The same for work of the host, which no graph can hold.
+  void measure_on_host(const KernelCase& one, const std::function<void(int64_t)>& call);
   void print_head() const;
   void print_row(const KernelCase& one, const Spread& seconds);
   const nlohmann::json& rows() const { return rows_; }
@@ -62,6 +71,7 @@ void shrink_to_fit(const std::string& what, int64_t size, const std::function<vo
 void measure_row_operations(KernelTable& table, const KernelShapes& shapes);
 void measure_products(KernelTable& table, const KernelShapes& shapes);
 void measure_attention(KernelTable& table, const KernelShapes& shapes);
+void measure_pages(KernelTable& table, const KernelShapes& shapes);
 void measure_sampling(KernelTable& table, const KernelShapes& shapes);
 
 /// "rms_norm, add_rms_norm, …": what `ops` may name.

@@ -36,12 +36,28 @@ struct KernelSettings {
   KernelShapes shapes() const {
     return {.config = {},
             .shard = {},
+            .sparse = {},
             .tokens = parse_list("tokens", tokens),
             .batches = parse_list("batch", batch),
             .contexts = parse_list("context", context),
             .prompts = parse_list("prompt", prompt)};
   }
 };
+
+// Formats of pages, and how many of them a sparse token reads: in the layers that choose, whatever the context.
+void add_pages(const EngineSettings& settings, KernelShapes& shapes) {
+  constexpr double kRatio = 0.1;
+  const AttentionSettings& attention = settings.attention;
+  shapes.format = parse_kv_format(settings.cache.format_of_bits());
+  if (settings.cache.has_cold()) shapes.cold_format = parse_kv_format(settings.cache.cold_format);
+  shapes.sparse = {.ratio = attention.is_sparse() ? attention.sparse_ratio : kRatio,
+                   .dense_below = 0,
+                   .dense_layers = 0,
+                   .sink_pages = attention.sparse_sink_pages,
+                   .recent_pages = attention.sparse_recent_pages,
+                   .least_pages = attention.sparse_least_pages,
+                   .mass = 1.0};  // as many pages as the ratio allows: the most that it costs
+}
 
 // Sums of a step's activations. A fixed number of calls: every rank must make the same.
 void measure_all_reduce(KernelTable& table, const KernelShapes& shapes, Communicator& group, int64_t repeats) {
@@ -91,7 +107,9 @@ int kernels_command(const MpiEnvironment& mpi, Communicator& world, const std::v
       "mpirun -n N lockstep bench kernels (--model DIR | --shape NAME) [options]",
       "Measures what this machine can do, then every operation with the shapes of a model: one rank's part of it, and\n"
       "with several ranks their sums. 'of best' is the time that moving the operation's bytes or computing its FLOPs\n"
-      "takes at least, over the time it took. Sizes that do not fit into memory are halved, which is said.");
+      "takes at least, over the time it took. Sizes that do not fit into memory are halved, which is said.\n"
+      "Pages are sealed in cache.format (kv4 as if no layer kept keys of 8 bits); sparse attention is measured with\n"
+      "attention.sparse_ratio, or 0.1 without one.");
   bench.add_to(options);
   settings.add_to(options);
   KernelShapes shapes;
@@ -109,6 +127,7 @@ int kernels_command(const MpiEnvironment& mpi, Communicator& world, const std::v
     shapes.shard = shard_of(shapes.config, world.size(), world.rank());
     shapes.dtype = settings.model.dtype == "auto" ? shapes.config.dtype : parse_dtype(settings.model.dtype);
     shapes.page_tokens = settings.cache.page_tokens;
+    add_pages(settings, shapes);
   });
   const Runtime runtime(settings.runtime, world, mpi.node_rank(), mpi.node_size());
   const OpContext& context = runtime.context();
@@ -126,6 +145,7 @@ int kernels_command(const MpiEnvironment& mpi, Communicator& world, const std::v
     measure_row_operations(table, shapes);
     measure_products(table, shapes);
     measure_attention(table, shapes);
+    measure_pages(table, shapes);
     measure_sampling(table, shapes);
   }
   world.barrier();
@@ -136,6 +156,8 @@ int kernels_command(const MpiEnvironment& mpi, Communicator& world, const std::v
   if (!is_first) return 0;
   nlohmann::json report =
       report_head("kernels", settings.model.path, shapes.config, shapes.dtype, runtime, world.size());
+  report["format"] = name_of(shapes.format);
+  report["sparse_ratio"] = shapes.sparse.ratio;
   report["limits"] = limits.to_json();
   report["rows"] = table.rows();
   write_report(bench.common.json, report);

@@ -90,6 +90,15 @@ TEST(CacheCommand, InspectVerifyPurge) {
   write_file(segment, bytes);
   expect(run("verify" + dir), 1, {segment.string() + " at 8192: page", "head 1: layer 0", ": 1 bad"});
   expect(run("purge --content 000000000000000f000000000000000f" + dir), 0, {"removed 0 segments"});
+  EXPECT_EQ(run("inspect" + dir).output.find("unreadable"), std::string::npos);
+  const auto log = files_of(directory.path(), ".log").at(0);
+  const std::string good_log = read_file(log);
+  std::string old_log = good_log;
+  old_log[8] = 1;
+  write_file(log, old_log);
+  expect(run("inspect" + dir), 0, {"unreadable 1 segments", "another version", "log has version 1", "purge --all"});
+  expect(run("purge" + dir), 0, {"removed 0 segments", "1 segments, ", "and stay: --all removes them"});
+  write_file(log, good_log);
   expect(run("purge --content " + content + dir), 0, {"removed 1 segments", "and 1 logs"});
   EXPECT_TRUE(files_of(directory.path(), ".seg").empty());
   EXPECT_TRUE(files_of(directory.path(), ".log").empty());

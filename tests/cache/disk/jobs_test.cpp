@@ -3,6 +3,7 @@
 #include "cache/disk/store_admin.h"
 #include "cache/disk/store_format.h"
 #include "core/error.h"
+#include "core/log.h"
 #include "tests/cache/disk/store_pages.h"
 #include "tests/support/expect_throw.h"
 #include "tests/support/temporary_directory.h"
@@ -235,6 +236,64 @@ TEST(DiskStoreJobs, ALongLogIsRewritten) {
   DiskStore store(options);
   EXPECT_EQ(store.pages().size(), 60U);
   expect_pages(store, options, store.pages());
+}
+
+// As if the program had been upgraded: what an earlier version left fills the directory, and is nobody's job.
+TEST(DiskStoreJobs, SegmentsOfAnotherVersionAreNotTakenForOtherJobs) {
+  const TemporaryDirectory directory;
+  const DiskStoreOptions options = small_store(directory.path());
+  {
+    DiskStore store(options);
+    put_pages(store, options, keys_of(0, store.capacity_pages()));
+    EXPECT_EQ(store.opening().unreadable_bytes, 0);
+  }
+  const int64_t old_bytes = segment_bytes_in(directory.path());
+  for (const auto& log : files_of(directory.path(), ".log")) {
+    std::string bytes = read_file(log);
+    bytes[8] = 1;
+    write_file(log, bytes);
+  }
+  configure_log(LogLevel::kInfo, Rank(0), 1);
+  testing::internal::CaptureStderr();
+  {
+    const DiskStore store(options);
+    EXPECT_EQ(store.capacity_pages(), 0);
+    EXPECT_EQ(store.opening().unreadable_bytes, old_bytes);
+  }
+  const std::string said = testing::internal::GetCapturedStderr();
+  for (const std::string& part :
+       {std::to_string(old_bytes) + " bytes", std::string("has version 1"), std::string("nothing is written"),
+        "`lockstep cache purge --dir " + directory.path().string() + " --all`"})
+    EXPECT_NE(said.find(part), std::string::npos) << part << "\n" << said;
+  EXPECT_EQ(said.find("other jobs"), std::string::npos) << said;
+  EXPECT_EQ(inspect_store(directory.path(), real_calls()).unreadable_segment_bytes(), old_bytes);
+
+  const Purged kept = purge_store(directory.path(), real_calls(), std::nullopt, false);
+  EXPECT_EQ(kept.unreadable_bytes, old_bytes);
+  EXPECT_GT(kept.unreadable_segments, 0);
+  EXPECT_EQ(purge_store(directory.path(), real_calls(), std::nullopt, true).unreadable_bytes, 0);
+  const DiskStore store(options);
+  EXPECT_GT(store.capacity_pages(), 0);
+  EXPECT_EQ(store.opening().unreadable_bytes, 0);
+}
+
+TEST(DiskStoreJobs, ASegmentOfAnotherVersionWithoutItsLogIsSaid) {
+  const TemporaryDirectory directory;
+  const DiskStoreOptions options = small_store(directory.path());
+  {
+    DiskStore store(options);
+    put_pages(store, options, keys_of(0, 1));
+  }
+  std::filesystem::remove(files_of(directory.path(), ".log").at(0));
+  const auto segment = files_of(directory.path(), ".seg").at(0);
+  std::string bytes = read_file(segment);
+  bytes[8] = 1;
+  write_file(segment, bytes);
+  const DiskStore store(options);
+  EXPECT_GT(store.capacity_pages(), 0);
+  EXPECT_EQ(store.opening().unreadable_bytes, static_cast<int64_t>(bytes.size()));
+  ASSERT_EQ(store.opening().problems.size(), 1U);
+  EXPECT_NE(store.opening().problems[0].find(segment.string() + " has version 1"), std::string::npos);
 }
 
 TEST(StoreAdmin, InspectAndVerify) {

@@ -62,6 +62,55 @@ TEST_F(OptionSetTest, APresetStandsBetweenWhatIsGivenAndTheDefault) {
   EXPECT_NE(options_.config_text().find("(model = small)\nshare = 0.75"), std::string::npos) << options_.config_text();
 }
 
+TEST_F(OptionSetTest, WhatIsGivenMayImplyOtherValues) {
+  options_.add_implied("cache.page_tokens", {{"share", "0.75"}});
+  parse({});
+  EXPECT_EQ(share_, 0.5);
+  parse({"--cache.page_tokens=0"});
+  EXPECT_EQ(share_, 0.5);
+  parse({"--cache.page_tokens=16", "--share=0.25"});
+  EXPECT_EQ(share_, 0.25);
+  parse({"--cache.page_tokens=16"});
+  EXPECT_EQ(share_, 0.75);
+  EXPECT_NE(options_.config_text().find("share = 0.75"), std::string::npos) << options_.config_text();
+}
+
+TEST_F(OptionSetTest, AnEarlierPlaceGoesOverALaterOneWithItsFile) {
+  options_.add_preset("model", "small", {{"share", "0.75"}, {"restart", "true"}});
+  write_config("share = 0.25\n[cache]\npage_tokens = 32\n");
+  const std::vector<OptionSet::Arguments> places{{"first", {"--model=small", "--cache.page_tokens=16"}},
+                                                 {"second", {"--model=large", "--config", path_}}};
+  options_.parse(places);
+  EXPECT_EQ(model_, "small");
+  EXPECT_EQ(page_tokens_, 16);
+  EXPECT_EQ(share_, 0.25);
+  EXPECT_TRUE(restart_);
+  EXPECT_NE(options_.config_text().find("(first)\npage_tokens = 16"), std::string::npos) << options_.config_text();
+}
+
+TEST_F(OptionSetTest, EachPlaceMayNameAFile) {
+  write_config("share = 0.25\n[cache]\npage_tokens = 32\n");
+  const std::string other = testing::TempDir() + "option_set_test_other.ini";
+  std::ofstream(other) << "model = there\nshare = 0.125\n";
+  const std::vector<OptionSet::Arguments> places{{"first", {"--config", path_}},
+                                                 {"second", {"--config=" + other, "--cache.page_tokens=16"}}};
+  options_.parse(places);
+  std::remove(other.c_str());
+  EXPECT_EQ(page_tokens_, 32);
+  EXPECT_EQ(share_, 0.25);
+  EXPECT_EQ(model_, "there");
+}
+
+TEST_F(OptionSetTest, MessagesNameThePlace) {
+  const std::vector<OptionSet::Arguments> places{{"first", {}}, {"second", {"--modle=x"}}};
+  try {
+    options_.parse(places);
+    ADD_FAILURE() << "accepted";
+  } catch (const ConfigError& error) {
+    EXPECT_TRUE(std::string(error.what()).starts_with("second: ")) << error.what();
+  }
+}
+
 TEST(MemoryStrategy, SetsWhatIsNotGiven) {
   EngineSettings settings;
   OptionSet options("program", "what it does");
@@ -72,6 +121,7 @@ TEST(MemoryStrategy, SetsWhatIsNotGiven) {
   EXPECT_EQ(settings.cache.host_tokens, -1);
   EXPECT_EQ(settings.schedule.max_step_tokens, 256);
   EXPECT_EQ(settings.attention.sparse_ratio, 0.25);
+  EXPECT_EQ(settings.attention.sparse_offload, "auto");
 }
 
 TEST(MemoryStrategy, GivesWayToTheSameInOtherWords) {

@@ -110,6 +110,8 @@ void expect_same(const SelectionResult& result, const SelectionResult& expected)
   EXPECT_EQ(result, expected);
   EXPECT_EQ(result.totals.lists, expected.totals.lists);
   EXPECT_EQ(result.totals.dense_lists, expected.totals.dense_lists);
+  EXPECT_EQ(result.totals.fallback_lists, expected.totals.fallback_lists);
+  EXPECT_EQ(result.totals.fallback_rows, expected.totals.fallback_rows);
   EXPECT_EQ(result.totals.pages_read, expected.totals.pages_read);
   EXPECT_EQ(result.totals.pages_there, expected.totals.pages_there);
   EXPECT_EQ(result.totals.mass, expected.totals.mass);
@@ -150,6 +152,18 @@ TEST(CudaSelectPages, EqualPagesAreTakenFromTheFirstOn) {
   EXPECT_EQ(result.lists[0], (std::vector<int32_t>{0, 1, 2, 3, 4, 37, 38, 39}));
   in.means(0, 1, 29)[3] = Half{0x7e00};  // NaN: read whatever stands beside it
   expect_same(on_device(context, in, rule), on_host(in, rule));
+}
+
+TEST(CudaSelectPages, FallbacksAreCountedAsOnTheCpu) {
+  CudaContext context;
+  for (const int64_t dense_layers : {0, 1, 2}) {
+    SelectionInputs in({}, {{320}, {160}, {320, false}}, 3);
+    const SparseRule rule{.ratio = 0.1, .dense_below = 200, .dense_layers = dense_layers};
+    const SelectionResult result = on_device(context, in, rule);
+    EXPECT_EQ(result.totals.fallback_lists, dense_layers == 2 ? 0 : 2) << dense_layers;
+    EXPECT_EQ(result.totals.fallback_rows, dense_layers == 1 ? 1 : 0) << dense_layers;
+    expect_same(result, on_host(in, rule));
+  }
 }
 
 TEST(CudaSelectPages, RecordedWorkServesOtherQueries) {

@@ -92,17 +92,64 @@ class Bench(cli.CliTest):
         self.assertIn("take turns", self.done.stderr)
 
     def test_kernels(self):
-        sizes = ("--tokens", "1,4", "--batch", "1,2", "--context", "64", "--prompt", "32", "--cold-mib", "1")
+        sizes = ("--tokens", "1,4", "--batch", "1,2", "--context", "192", "--prompt", "32", "--cold-mib", "1",
+                 "--cache.page_tokens", "16")
         report = self.bench("kernels", *SMALL, *sizes, ranks=2)
         seen = {row["op"] for row in report["rows"]}
         self.assertEqual(seen, {"embedding", "gather_rows", "rms_norm", "add_rms_norm", "rope_and_write_kv", "swiglu", "linear",
-                                "argmax", "paged_attention", "sample_rows", "all_reduce"})
+                                "argmax", "paged_attention", "select_pages", "seal_pages", "index_pages", "transcode",
+                                "sample_rows", "all_reduce"})
         self.assertEqual(sum(row["op"] == "linear" for row in report["rows"]), 10)
         for row in report["rows"]:
             self.check_spread(row["seconds"])
         self.assertGreater(report["limits"]["bytes_per_second"], 1e8)
         some = self.bench("kernels", *SMALL, *sizes, "--ops", "argmax")
         self.assertEqual({row["op"] for row in some["rows"]}, {"argmax"})
+
+    def test_kernels_of_sealed_pages(self):
+        """Bytes are those of the format, and of the pages that a list has."""
+        def rows(*options):
+            report = self.bench("kernels", *SMALL, "--ops", "paged_attention,seal_pages,select_pages", "--batch", "2", "--context",
+                                "512", "--prompt", "512", "--cold-mib", "1", "--cache.page_tokens", "16", *options)
+            found = {}
+            for row in report["rows"]:
+                found[row["op"], row["shape"].split()[0].rstrip(":")] = row
+            return report, found
+
+        full, of_full = rows()
+        self.assertEqual((full["format"], full["sparse_ratio"]), ("full", 0.1))
+        of_bytes = {"full": of_full["paged_attention", "decode"]["bytes"]}
+        self.assertIn("8 of 32", of_full["paged_attention", "sparse"]["shape"])
+        for name in ("kv8", "k8v4", "kv4"):
+            report, found = rows("--cache.format", name, "--attention.sparse_ratio", "0.5")
+            self.assertEqual((report["format"], report["sparse_ratio"]), (name, 0.5))
+            self.assertTrue(found["paged_attention", "decode"]["shape"].startswith(f"decode {name} 2 x 512"))
+            self.assertIn("16 of 32", found["select_pages", "sparse"]["shape"])
+            self.assertIn(("seal_pages", name), found)
+            of_bytes[name] = found["paged_attention", "decode"]["bytes"]
+            self.assertLess(found["paged_attention", "sparse"]["bytes"], 0.7 * of_bytes[name])
+        self.assertEqual(sorted(of_bytes, key=of_bytes.get), ["kv4", "k8v4", "kv8", "full"])
+        few = self.bench("kernels", *SMALL, "--ops", "select_pages", "--context", "64")
+        self.assertEqual(few["rows"], [])
+        self.assertIn("1 pages, all are read; left out", self.done.stdout)
+
+    def test_decode_of_sealed_pages(self):
+        """What a step reads of keys and values follows from the format and the lists."""
+        def kv_bytes(*options):
+            report = self.bench("decode", *SMALL, "--batch", "2", "--context", "512", "--steps", "2", "--cache.page_tokens", "16",
+                                *options)
+            return report["rows"][0]["kv_bytes"]
+
+        full = kv_bytes()
+        self.assertLess(kv_bytes("--cache.format", "kv8"), 0.7 * full)
+        sparse = ("--attention.sparse_ratio", "0.25", "--attention.sparse_dense_below", "0", "--attention.sparse_dense_layers", "0")
+        self.assertLess(kv_bytes(*sparse), 0.5 * full)
+
+    def test_offload_measures_more_than_the_device_holds(self):
+        report = self.bench("decode", *SMALL, "--batch", "4", "--context", "200", "--steps", "2", "--cache.page_tokens", "16",
+                            "--cache.device_tokens", "512", "--attention.sparse_ratio", "0.5", "--attention.sparse_offload", "true",
+                            "--cache.host_tokens", "2048")
+        self.assertEqual(report["rows"][0]["batch"], 4)
 
     def test_a_model_works_like_a_shape(self):
         model = cli.make_model(self.directory / "model")

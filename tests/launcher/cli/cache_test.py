@@ -129,6 +129,35 @@ class Formats(CacheTest):
             self.assertIn(message, done.stderr)
 
 
+class SparseRecall(cli.CliTest):
+    """What sparse attention passes over is not what is asked for."""
+
+    def test_as_many_answers_are_exact_as_with_dense_attention(self):
+        requests = cli.SOURCE / "examples" / "requests"
+        answers = {row["custom_id"]: row["answer"] for row in cli.read_rows(requests / "recall_64_answers.jsonl")}
+        self.assertEqual(len(answers), 64)
+
+        def exact(*arguments):
+            """How many answers are exact, and the summary's counters of sparse attention."""
+            summary = self.directory / "summary.json"
+            out = self.generate(2, cli.RECALL, requests / "recall_64.jsonl", "--threads", "1", "--cache.page_tokens", PAGE_TOKENS,
+                                "--summary", summary, *arguments)
+            rows = [json.loads(line) for line in out.splitlines()]
+            self.assertEqual(len(rows), len(answers))
+            right = sum(row["response"]["body"]["choices"][0]["text"].strip() == answers[row["custom_id"]] for row in rows)
+            return right, json.loads(summary.read_text())["cache"].get("sparse")
+
+        dense, _ = exact()
+        self.assertGreaterEqual(dense, 63)
+        for name in ("full", "kv4"):
+            sparse, counts = exact("--attention.sparse_ratio", 0.1, "--attention.sparse_dense_below", 0, "--cache.format", name)
+            self.assertGreaterEqual(sparse, 0.995 * dense, name)
+            # Of four layers two are dense: the others read a small part of their pages.
+            self.assertEqual(counts["lists"], counts["dense_lists"])
+            read_behind = counts["pages_read"] - counts["pages_there"] / 2
+            self.assertLess(read_behind / (counts["pages_there"] / 2), 0.2, name)
+
+
 class Tiers(CacheTest):
     def check_tiers(self, ranks, other_ranks, orders):
         foreign = self.directory / "foreign"
@@ -372,6 +401,27 @@ class Warm(CacheTest):
         self.assertGreater(cache["hit_tokens"],
                            cache["lookup_tokens"] - sum(row["n"] for row in ROWS) * (PAGE_TOKENS + 1))
 
+    def test_jobs_whose_pages_shrink_find_them(self):
+        shrinks = ("--determinism", "d1", "--cache.policy", "compressed", "--cache.cold_format", "kv4",
+                   "--cache.host_tokens", 1024, "--cache.disk_bytes", 1 << 26)
+        distinct = num_distinct_pages(ROWS)
+        done = self.warm(2, self.rows, *shrinks, "--cache.compression_ratio", 0.6)
+        self.assertEqual(self.pages(done.stdout), [(0, distinct)])
+        self.verify()
+        # None shrinks while it is warmed: which replica computes a page does not matter.
+        done = self.warm(2, self.rows, *shrinks, "--cache.compression_ratio", 0.6, "--tp", 1)
+        self.assertEqual(self.pages(done.stdout), [(distinct, distinct)] * 2)
+        for ratio, found in ((0.6, distinct), (0.7, 0)):
+            done = cli.run(2, *self.arguments("out", "--restart", *shrinks, "--cache.compression_ratio", ratio,
+                                              "--cache.disk_dir", self.store, "--cache.persist", "false"))
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(f"beside {found * PAGE_TOKENS} found", done.stderr)
+            cache = json.loads((self.directory / "out.json").read_text())["cache"]
+            self.assertGreater(cache["cold"]["transcoded_pages"], 0)
+            if found:  # every prompt is found but for its last, partial page
+                self.assertGreater(cache["hit_tokens"],
+                                   cache["lookup_tokens"] - sum(row["n"] for row in ROWS) * (PAGE_TOKENS + 1))
+
     def test_replicas_share_the_rows(self):
         done = self.warm(2, self.rows, "--tp", "1")
         self.assertIn(f"rows       {len(ROWS)} total: {len(ROWS)} computed, 0 bad", done.stdout)
@@ -402,7 +452,9 @@ class Warm(CacheTest):
     def test_what_contradicts_warming_is_refused(self):
         for more, word in ((("--cache.persist", "false"), "cache.persist"),
                            (("--cache.share_prefixes", "false"), "cache.share_prefixes"),
-                           (("--cache.disk_dir", self.directory / "other"), "cache.disk_dir")):
+                           (("--cache.disk_dir", self.directory / "other"), "cache.disk_dir"),
+                           (("--cache.cold_format", "kv4", "--cache.policy", "compressed"), "needs --determinism d1"),
+                           (("--cache.cold_format", "kv4", "--determinism", "d1"), "cache.policy = adaptive")):
             self.assertIn(word, self.warm(2, self.rows, *more, code=2).stderr)
 
     def test_failing_tiers_and_stops_have_their_exit_codes(self):

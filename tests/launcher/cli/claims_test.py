@@ -140,6 +140,35 @@ class Claims(cli.CliTest):
         self.assertIn("1072 bytes a token, 2048 without a format", rows["kv8-accuracy"]["how"])
         self.assertIn("attention.sparse_ratio=0.2", rows["sparse-accuracy"]["how"])
 
+    def test_options_of_the_command_line_that_do_not_go_with_what_is_compared(self):
+        offload = ("--attention.sparse_ratio", "0.2", "--attention.sparse_offload", "true", "--attention.sparse_hot_pages", "16",
+                   "--cache.host_tokens", "8192")
+        cold = ("--determinism", "d1", "--cache.policy", "compressed", "--cache.format", "kv8", "--cache.cold_format", "kv4",
+                "--cache.compression_ratio", "0.4", "--cache.device_tokens", "8192", "--cache.host_tokens", "4096")
+        disk = ("--cache.disk_dir", self.directory / "disk", "--cache.disk_bytes", "100000000", "--cache.disk_packing", "zstd",
+                "--cache.disk_packing_level", "3")
+        for ranks, options in ((0, offload), (2, cold), (0, disk)):
+            rows = self.claims("--model", cli.RECALL, *SMALL, "--threads", "1", *options, ranks=ranks)
+            self.assertEqual(list(rows), NAMES)
+            self.check_form(rows)
+            for name in ACCURACIES:
+                self.assertEqual(rows[name]["value"]["median"], 1, rows[name])
+            self.assertIn("1072 bytes a token, 2048 without a format", rows["kv8-accuracy"]["how"])
+
+    def test_host_memory_in_bytes(self):
+        rows = self.claims("--shape", "tiny", *SMALL, "--cache.host_bytes", "1000000", "--only", "hit-rate")
+        self.assertEqual(list(rows), ["hit-rate"])
+        self.claims("--shape", "tiny", *SMALL, "--cache.host_bytes", "1000000", "--cache.host_tokens", "64", code=2)
+        self.assertIn("give one of them", self.done.stderr)
+
+    def test_settings_that_cannot_be_are_told_before_anything_is_measured(self):
+        for arguments, part in ((("--prompt-tokens", "2000000", "--only", "kv4-bytes,latency"), "latency: schedule.max_step_tokens"),
+                                (("--prompt-tokens", "500000", "--only", "kv4-bytes,latency"), "latency: takes sequences of 500001"),
+                                (("--prefix-tokens", "500000", "--only", "kv4-bytes,reuse"), "reuse: takes sequences of")):
+            self.claims("--shape", "tiny", *arguments, code=2)
+            self.assertEqual(self.done.stdout, "")
+            self.assertIn(part, self.done.stderr)
+
     def test_mistakes_are_named(self):
         for arguments, part in ((("--shape", "tiny", "--only", "speed"), "mixed-precision"),
                                 (("--shape", "tiny", "--requests", "3"), "prefixes"),

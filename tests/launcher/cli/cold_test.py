@@ -98,12 +98,17 @@ class Jobs(cli.CliTest):
             time.sleep(0.01)
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        for options, name in ((kept("--cache.host_tokens", 2048), "cold pages"), ((), "determinism")):
+        for options, name in ((kept("--cache.host_tokens", 2048), "cold pages"),
+                              (kept("--window", 5), 'window: journal has "128", this job has "64"'),
+                              (kept("--schedule.order", "reuse"), 'window: journal has "128", this job has "4096"'),
+                              (kept("--cache.share_prefixes", "false"), "cache.share_prefixes: "),
+                              ((), "determinism")):
             done = cli.run(0, *arguments, *options)
             self.assertNotEqual(done.returncode, 0)
             self.assertIn(name, done.stderr)
             self.assertIn("--restart", done.stderr)
-        self.assertEqual(cli.run(0, *arguments, *kept()).returncode, 0)
+        # What is the default is no change.
+        self.assertEqual(cli.run(0, *arguments, *kept("--window", 128)).returncode, 0)
 
     def test_answers_of_the_demo_model_survive(self):
         text = subprocess.run(["zstd", "-dcq", str(cli.RECALL / "held_out.jsonl.zst")], capture_output=True, text=True,

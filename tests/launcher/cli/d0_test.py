@@ -1,5 +1,6 @@
 """The same output bytes for every rank count, batch, chunk, and with and without shared prefixes."""
 import itertools
+import json
 import sys
 import unittest
 
@@ -34,6 +35,47 @@ class CrossProduct(cli.CliTest):
 
     def test_bf16_grouped_query(self):
         self.check(cli.make_model(self.directory / "model"), (1, 2, 4, 8))
+
+    # Every pair of values of two of these: ranks, batch, chunk, sharing.
+    PAIRS = ((1, 1, 64, "true"), (1, 3, 256, "false"), (1, 64, 0, "true"),
+             (2, 1, 256, "true"), (2, 3, 0, "true"), (2, 64, 64, "false"),
+             (4, 1, 0, "false"), (4, 3, 64, "true"), (4, 64, 256, "true"),
+             (8, 1, 64, "false"), (8, 3, 256, "true"), (8, 64, 0, "false"))
+
+    def check_coded(self, name):
+        """Sealed pages: what a position reads must not depend on where chunks, batches and hits end. Pages of 16 tokens, so
+        that chunks of every size seal many. Returns the bytes of the output."""
+        model = cli.make_model(self.directory / "model")
+        base = ("--return-token-ids", "--threads", "1", "--cache.format", name, "--cache.page_tokens", 16,
+                "--model.max_sequence", 256)
+        rows = requests() + requests()[:3]  # their beginning has left a small device by then
+        summary = self.directory / "summary.json"
+
+        def cache(ranks, *arguments):
+            """The summary's cache block of a job that must give the expected bytes."""
+            got = self.generate(ranks, model, rows, *base, *arguments, "--summary", summary)
+            self.assertEqual(got, expected, f"{name}, {ranks} ranks, {arguments}")
+            return json.loads(summary.read_text())["cache"]
+
+        # The whole prompt in one chunk, nothing beside it, nothing found.
+        expected = self.generate(1, model, rows, *base, "--schedule.max_sequences", 1, "--cache.share_prefixes", "false")
+        for ranks, batch, chunk, share in self.PAIRS:
+            found = cache(ranks, "--schedule.max_sequences", batch, "--schedule.prefill_chunk", chunk,
+                          "--schedule.max_step_tokens", 512, "--cache.share_prefixes", share)["hit_tokens"]
+            self.assertEqual(found > 0, share == "true", f"{name}, {ranks} ranks, batch {batch}: {found} tokens found")
+        small = ("--cache.device_tokens", 256, "--cache.load_or_recompute", "load", "--cache.policy", "lru",
+                 "--schedule.order", "input", "--schedule.prefill_chunk", 64, "--schedule.max_sequences", 3)
+        host = cache(2, *small, "--cache.host_tokens", 2000)
+        self.assertGreater(host["tiers"]["host"]["hit_tokens"], 0)
+        self.assertGreater(host["transfers"]["to_device"]["pages"], 0)
+        disk = (*small, "--cache.host_tokens", 600, "--cache.disk_dir", self.directory / "store")
+        cache(4, *disk)
+        self.assertGreater(cache(8, *disk)["tiers"]["disk"]["hit_tokens"], 0)  # of a job of other ranks
+        return expected
+
+    def test_coded_pages(self):
+        answers = [self.check_coded(name) for name in ("kv8", "kv4")]
+        self.assertNotEqual(answers[0], answers[1], "formats have answers of their own")
 
     def test_small_pool_threads_and_replicas(self):
         model = cli.make_model(self.directory / "model", dtype="f32", seed=8)

@@ -109,7 +109,8 @@ class ChangedJobs(cli.CliTest):
         dated = cli.run(0, *arguments, "--chat-date", "1999-12-31")
         self.assertNotEqual(dated.returncode, 0)
         self.assertIn("chat date", dated.stderr)
-        again = cli.run(0, *arguments)
+        # Answers of class D0 depend neither on how far the scheduler sees nor on what is computed once.
+        again = cli.run(0, *arguments, "--window", "200", "--cache.share_prefixes", "false")
         self.assertEqual(again.returncode, 0, again.stderr)
         finished = cli.run(0, *arguments)  # the output is there: nothing is overwritten by accident
         self.assertNotEqual(finished.returncode, 0)

@@ -11,6 +11,7 @@
 #include "launcher/commands/bench/timer.h"
 #include "tests/support/expect_throw.h"
 
+#include <cmath>
 #include <gtest/gtest.h>
 #include <set>
 #include <thread>
@@ -84,6 +85,71 @@ TEST(BenchCosts, WindowsBoundWhatIsRead) {
   const ModelCost cost(config, shard_of(config, 1, Rank(0)), DType::kBF16);
   EXPECT_EQ(cost.kv_bytes_read(100), cost.kv_bytes_read(8));
   EXPECT_LT(cost.kv_bytes_read(4), cost.kv_bytes_read(8));
+}
+
+// Llama 3 8B: a head's page of 64 tokens x 128 is 32768 bytes in BF16.
+TEST(BenchCosts, CodedPagesAndListsAreReadAsTheyAre) {
+  ModelCost cost = cost_of("llama-3-8b");
+  KvLayout layout{64, 8, 32, 128, DType::kBF16};
+  cost.set_pages(layout, std::nullopt);
+  EXPECT_EQ(cost.kv_bytes_read(4096), 4096.0 * 131072.0);
+  layout.format = KvFormat::kKv8;
+  cost.set_pages(layout, std::nullopt);
+  const double page = static_cast<double>(layout.k_bytes(0) + layout.v_bytes()), open = 32 * 512.0;
+  EXPECT_EQ(page, 64 * 128 * 2 + 128 * 4 + 64 * 2);
+  EXPECT_EQ(cost.kv_bytes_read(4096), 32 * 8 * (open + (4096.0 - 32.0) / 64.0 * page));
+  // 64 pages: two layers read all, the others 16 of them and a summary of each.
+  layout.format = KvFormat::kFull;
+  cost.set_pages(layout, SparseRule{.ratio = 0.25, .dense_below = 4096});
+  const double all = 64 * 32768.0, some = 16 * 32768.0 + 64 * 384.0;
+  EXPECT_EQ(cost.kv_bytes_read(4096), 8 * (2 * all + 30 * some));
+  EXPECT_EQ(cost.decode(1, 4096).flops - cost.decode(1, 0).flops, 4.0 * 32 * 128 * (2 * 4096 + 30 * 1024));
+  EXPECT_EQ(cost.kv_bytes_read(4032), 4032.0 * 131072.0) << "below dense_below";
+}
+
+TEST(BenchPagedBatch, BytesOfAttentionAreThoseOfThePagesRead) {
+  KvLayout layout{64, 8, 1, 128, DType::kBF16};
+  EXPECT_EQ(attended_bytes(layout, 99, 100), 100 * 512.0);
+  EXPECT_EQ(listed_bytes(layout, 3, 1000), 2 * 32768.0 + 40 * 512.0);
+  layout.format = KvFormat::kKv8;
+  const double page = 16384 + 512 + 128;
+  EXPECT_EQ(attended_bytes(layout, 255, 256), 3 * page + 64 * 512.0) << "the own page is read as it was written";
+  EXPECT_EQ(attended_bytes(layout, 0, 256), 3 * page + 256 * 512.0);
+  EXPECT_EQ(listed_bytes(layout, 3, 256), 2 * page + 64 * 512.0);
+  layout.format = KvFormat::kKv4;
+  const double small = static_cast<double>(layout.k_code_bytes(4) + layout.v_code_bytes(4));
+  EXPECT_LT(small, 0.6 * page);
+  EXPECT_EQ(attended_bytes(layout, 255, 256), page + 2 * small + 64 * 512.0) << "the first page keeps 8 bits";
+}
+
+// Attention to sealed random pages comes to numbers, whatever the format, and lists leave out what the rule says.
+TEST(BenchPagedBatch, PagesAreSealedInTheirFormat) {
+  HostContext host;
+  for (const KvFormat format : {KvFormat::kFull, KvFormat::kKv8, KvFormat::kK8v4, KvFormat::kKv4}) {
+    SCOPED_TRACE(name_of(format));
+    KvLayout layout{16, 2, 2, 64, DType::kBF16, format};
+    layout.has_summaries = !layout.is_coded();
+    const PagedBatch batch(host.context, layout, 3, 1, 200, /*has_table=*/true);
+    EXPECT_EQ(batch.filled().count, 3 * 13);
+    const DeviceTensor q = random_tensor(host.context, DType::kF32, {3, 4, 64});
+    const DeviceTensor out(host.context, DType::kF32, {3, 256});
+    std::vector<int32_t> pages(static_cast<size_t>(3 * 2 * 8)), counts(6);
+    SelectionTotals totals;
+    const SparseRule rule{.ratio = 0.1, .dense_below = 0, .dense_layers = 0};
+    for (int64_t layer = 0; layer < 2; ++layer) {
+      select_pages(host.context, q.view, batch.rows(), layer, batch.pages(), 0.125F, 0, rule,
+                   {8, pages.data(), counts.data(), &totals});
+      EXPECT_EQ(counts, std::vector<int32_t>(6, 8));
+      const PageSelection selection{8, pages.data(), counts.data()};
+      for (const PageSelection* listed : {static_cast<const PageSelection*>(nullptr), &selection}) {
+        paged_attention(host.context, q.view, batch.rows(), layer, batch.pages(), 0.125F, 0, out.view, listed);
+        double squares = 0.0;
+        for (int64_t i = 0; i < 3 * 256; ++i) squares += std::pow(out.view.as<float>()[i], 2);
+        EXPECT_GT(squares, 1.0);  // also false for NaN
+        EXPECT_LT(squares, 3 * 256);
+      }
+    }
+  }
 }
 
 TEST(BenchCosts, TheSlowerLimitCounts) {

@@ -33,9 +33,9 @@ TEST(CacheReport, JsonHasEveryFieldInItsPlace) {
                   "stored_bytes": 3072},
       "from_disk": {"transfers": 44, "pages": 52, "bytes": 16384, "busy_seconds": 2.0, "failures": 4,
                     "stored_bytes": 4096}},
-    "sparse": {"lists": 6, "dense_lists": 2, "pages_read": 10, "pages_there": 40, "read_ratio": 0.25,
+    "sparse": {"lists": 6, "dense_lists": 2, "fallback_lists": 1, "fallback_tokens": 4, "pages_read": 10, "pages_there": 40, "read_ratio": 0.25,
                "estimated_mass": 0.5, "offloaded_pages": 7, "in_place_page_reads": 70, "peak_in_place_pages": 5,
-               "hot_reads": 40, "hot_fetches": 9},
+               "hot_reads": 41, "hot_fetches": 9, "hot_misses": 3},
     "cold": {"capacity_pages": 8, "used_pages": 5, "transcoded_pages": 9, "promoted_pages": 4, "saved_bytes": 1048576},
     "exposed_stall_seconds": 1.0, "overlap_ratio": 0.8,
     "reuse_distances": {"first_uses": 5, "sum_pages": 315, "buckets": [
@@ -77,6 +77,7 @@ TEST(CacheReport, TextTellsTiersAndTransfers) {
                            "50.0 %, if double 64.3 %\n",
                            "\n           disk bypassed (slower than \"computing\"): 30 of 300",
                            "\n           from_disk: 52 pages, 0.0 MiB in 2.00 s, 4 failures, 0.0 MiB on the disk\n",
+                           "\n           4 tokens too short for sparse attention, which read everything\n",
                            "80.0 % of the transfers' time overlapped with steps, 1.00 s exposed\n"})
     EXPECT_NE(text.find(part), text.npos) << part << " is not in\n" << text;
 }

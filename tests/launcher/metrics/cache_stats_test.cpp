@@ -45,7 +45,7 @@ TEST(CacheStats, CountsTimesAndCapacitiesAddUp) {
   }
   EXPECT_EQ(two.lookup_tokens, 16000);
   EXPECT_EQ(two.attainable_hit_tokens, 15000);
-  EXPECT_EQ(two.sparse, (SparseStats{12, 4, 20, 80, 6.0, 14, 140, 10, 80, 18}));
+  EXPECT_EQ(two.sparse, (SparseStats{12, 4, 2, 8, 20, 80, 6.0, 14, 140, 10, 82, 18, 6}));
   EXPECT_EQ(two.exposed_stall_seconds, 2.0);
   EXPECT_EQ(two.demoted_pages, 42);
   EXPECT_EQ(two.promoted_pages, 44);

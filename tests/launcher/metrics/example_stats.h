@@ -31,7 +31,7 @@ inline CacheStats example_stats() {
   stats.tier(Tier::kDisk).reason.assign("slower than \"computing\"");
   stats.lookup_tokens = 8000;
   stats.attainable_hit_tokens = 7500;
-  stats.sparse = {6, 2, 10, 40, 3.0, 7, 70, 5, 40, 9};
+  stats.sparse = {6, 2, 1, 4, 10, 40, 3.0, 7, 70, 5, 41, 9, 3};
   stats.cold = {8, 5, 9, 4, 1 << 20};
   stats.exposed_stall_seconds = 1.0;
   stats.demoted_pages = 21;

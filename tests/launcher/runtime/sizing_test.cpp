@@ -2,9 +2,11 @@
 
 #include "cache/transfer/host_pool.h"
 #include "core/error.h"
+#include "tests/support/local_ranks.h"
 
 #include <algorithm>
 #include <gtest/gtest.h>
+#include <string>
 #include <vector>
 
 namespace lockstep {
@@ -112,6 +114,88 @@ TEST_F(SizingTest, FormatAndSparseRuleFollowTheSettings) {
   EXPECT_FALSE(propose().engine.sparse);
 }
 
+KvLayout widened(KvLayout layout, int64_t num_layers) {
+  for (int64_t layer = 0; layer < num_layers; ++layer) layout.wide_keys.insert(layer);
+  return layout;
+}
+
+// Memory that holds from a bit of the pool to more than what sequences can use.
+TEST_F(SizingTest, WiderKeysTakeNoMoreThanTheMemoryThatWasThere) {
+  settings_.cache.format = "kv4";
+  int64_t num_fewer = 0;
+  for (int64_t available = int64_t{8} << 20; available < int64_t{40} << 20; available += 500'000) {
+    Sizing sizing = propose(available);
+    const int64_t before = sizing.engine.num_slots;
+    const KvLayout wide = widened(sizing.layout, model_.num_layers);
+    fit_device(sizing.engine, wide, Device::cpu());
+    EXPECT_LE(device_cache_bytes(sizing.engine, wide),
+              (available - sizing.memory.weights - sizing.memory.activations) / 2);
+    EXPECT_EQ(sizing.engine.max_sequence, std::min<int64_t>(1000, tokens_in(sizing.engine, sizing.engine.num_slots)));
+    if (sizing.engine.num_slots < before) ++num_fewer;
+  }
+  EXPECT_GT(num_fewer, 0);
+  EXPECT_EQ(propose(int64_t{40} << 20).engine.num_slots, 64 * 17);  // as many as can be used: the last sizes were large
+}
+
+TEST_F(SizingTest, ASequenceThatWasAskedForMustFitBesideWiderKeys) {
+  model_.max_positions = 1 << 20;
+  settings_.cache.format = "kv4";
+  settings_.cache.device_bytes = int64_t{4} << 20;
+  Sizing sizing = propose();
+  settings_.model.max_sequence = tokens_in(sizing.engine, sizing.engine.num_slots);
+  sizing = propose();
+  try {
+    fit_device(sizing.engine, widened(sizing.layout, 1), Device::cpu());
+    FAIL() << "a sequence of the old length cannot fit";
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("1 of 2 layers keep keys of 8 bits"), std::string::npos) << error.what();
+  }
+}
+
+// The rank with least memory decides, now and when layers turn out to need wider keys.
+TEST_F(SizingTest, RanksWithUnequalMemoryCutTheSamePools) {
+  settings_.cache.format = "kv4";
+  std::vector<Sizing> sizings(2);
+  check_on_local_ranks(2, [&](Communicator& world) {
+    const auto rank = static_cast<size_t>(world.rank().value());
+    Sizing& sizing = sizings[rank];
+    sizing = propose(rank == 0 ? int64_t{1} << 30 : int64_t{4} << 20);
+    agree_on_sizing(world, Device::cpu(), sizing);
+    fit_device(sizing.engine, widened(sizing.layout, 1), Device::cpu());
+  });
+  EXPECT_EQ(sizings[0].engine.num_slots, sizings[1].engine.num_slots);
+  EXPECT_EQ(sizings[0].engine.max_sequence, sizings[1].engine.max_sequence);
+  EXPECT_LT(sizings[0].engine.num_slots, propose(int64_t{4} << 20).engine.num_slots);
+}
+
+TEST_F(SizingTest, ModelsWithMoreLayersThanTheGuardKnowsAreRefused) {
+  model_.num_layers = 257;
+  EXPECT_NO_THROW(propose());
+  settings_.cache.format = "kv4";
+  EXPECT_THROW(propose(), ConfigError);
+}
+
+TEST_F(SizingTest, OffloadFollowsTheHostTierWhereItMay) {
+  settings_.model.dtype = "bf16";
+  settings_.attention.sparse_offload = "auto";
+  settings_.cache.host_tokens = 6400;
+  EXPECT_FALSE(propose().engine.offloads);  // dense
+  settings_.attention.sparse_ratio = 0.25;
+  EXPECT_TRUE(propose().engine.offloads);
+  settings_.cache.host_tokens = -1;  // none on the CPU
+  EXPECT_FALSE(propose().engine.offloads);
+  settings_.attention.sparse_offload = "true";
+  EXPECT_THROW(propose(), ConfigError);
+  settings_.attention.sparse_offload = "auto";
+  settings_.cache.device_tokens = 4096;
+  settings_.cache.host_bytes = int64_t{16} << 20;
+  settings_.cache.cold_format = "kv4";
+  settings_.cache.policy = "compressed";
+  settings_.runtime.determinism = "d1";
+  settings_.validate();
+  EXPECT_FALSE(propose().engine.offloads);
+}
+
 // A cache of the same bytes, pages that are being written and the larger first pages of 4 bits included.
 class AdmissionTest : public SizingTest {
  protected:
@@ -132,12 +216,11 @@ class AdmissionTest : public SizingTest {
   int64_t admitted(const char* format, int64_t num_wide = 0) {
     settings_.cache.format = format;
     Sizing sizing = propose();
-    KvLayout layout{64, 8, 32, 128, DType::kBF16};
-    layout.format = sizing.engine.format;
-    for (int64_t layer = 0; layer < num_wide; ++layer) layout.wide_keys.insert(layer);
-    EXPECT_LE(sizing.memory.kv_cache, settings_.cache.device_bytes);
+    const KvLayout layout = widened(sizing.layout, num_wide);
+    fit_device(sizing.engine, layout, Device::cpu());
+    EXPECT_LE(device_cache_bytes(sizing.engine, layout), settings_.cache.device_bytes);
     // One step for all prompts.
-    PlannerConfig config{.num_slots = sizing.engine.num_slots * sizing.slot_bytes / layout.page_bytes(),
+    PlannerConfig config{.num_slots = sizing.engine.num_slots,
                          .page_tokens = 64,
                          .max_step_tokens = 256 * kTokens,
                          .max_sequences = sizing.engine.max_sequences,
@@ -156,7 +239,9 @@ class AdmissionTest : public SizingTest {
 TEST_F(AdmissionTest, CodedPagesAdmitMoreTokens) {
   const auto full = static_cast<double>(admitted("full"));
   EXPECT_GE(static_cast<double>(admitted("kv8")) / full, 1.85);
-  EXPECT_GE(static_cast<double>(admitted("kv4", 2)) / full, 3.3);
+  EXPECT_GE(static_cast<double>(admitted("kv4", 0)) / full, 3.45);
+  EXPECT_GE(static_cast<double>(admitted("kv4", 4)) / full, 3.3);  // an eighth of the layers
+  EXPECT_GE(static_cast<double>(admitted("kv4", 32)) / full, 2.4);
 }
 
 }  // namespace

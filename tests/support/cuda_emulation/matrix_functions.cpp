@@ -59,10 +59,10 @@ struct MatrixLoad {
   const void* row;
 };
 
-template <size_t count, bool is_transposed>
+template <bool is_transposed>
 void load_warp(uint64_t* values) {
-  uint16_t elements[count][8][8];
-  for (size_t lane = 0; lane < 8 * count; ++lane) {
+  uint16_t elements[4][8][8];
+  for (size_t lane = 0; lane < 32; ++lane) {
     const void* row = reinterpret_cast<const MatrixLoad*>(values[lane])->row;
     if (reinterpret_cast<uintptr_t>(row) % 16 != 0) fail_kernel("the row of an ldmatrix is misaligned");
     std::memcpy(elements[lane / 8][lane % 8], row, 16);
@@ -70,7 +70,7 @@ void load_warp(uint64_t* values) {
   for (size_t lane = 0; lane < 32; ++lane) {
     uint32_t* m = reinterpret_cast<const MatrixLoad*>(values[lane])->m;
     const size_t g = lane / 4, t = lane % 4;
-    for (size_t i = 0; i < count; ++i) {
+    for (size_t i = 0; i < 4; ++i) {
       const uint32_t low = is_transposed ? elements[i][2 * t][g] : elements[i][g][2 * t];
       const uint32_t high = is_transposed ? elements[i][2 * t + 1][g] : elements[i][g][2 * t + 1];
       m[i] = high << 16 | low;
@@ -83,16 +83,14 @@ void load_warp(uint64_t* values) {
 void multiply_bf16(float* d, const uint32_t* a, const uint32_t* b) { multiply<BFloat16>(d, a, b, "mma bf16"); }
 void multiply_f16(float* d, const uint32_t* a, const uint32_t* b) { multiply<Half>(d, a, b, "mma f16"); }
 
-void load_matrices(uint32_t* m, int count, const void* row) {
+void load_matrices(uint32_t* m, const void* row) {
   const MatrixLoad own = {m, row};
-  meet_warp(kAllLanes, count == 4 ? "ldmatrix.x4" : "ldmatrix.x2", reinterpret_cast<uintptr_t>(&own),
-            count == 4 ? &load_warp<4, false> : &load_warp<2, false>);
+  meet_warp(kAllLanes, "ldmatrix.x4", reinterpret_cast<uintptr_t>(&own), &load_warp<false>);
 }
 
-void load_transposed_matrices(uint32_t* m, int count, const void* row) {
+void load_transposed_matrices(uint32_t* m, const void* row) {
   const MatrixLoad own = {m, row};
-  meet_warp(kAllLanes, count == 4 ? "ldmatrix.x4.trans" : "ldmatrix.x2.trans", reinterpret_cast<uintptr_t>(&own),
-            count == 4 ? &load_warp<4, true> : &load_warp<2, true>);
+  meet_warp(kAllLanes, "ldmatrix.x4.trans", reinterpret_cast<uintptr_t>(&own), &load_warp<true>);
 }
 
 }  // namespace lockstep::emulation

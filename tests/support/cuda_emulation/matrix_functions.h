@@ -10,8 +10,8 @@ namespace lockstep::emulation {
 void multiply_bf16(float* d, const uint32_t* a, const uint32_t* b);
 void multiply_f16(float* d, const uint32_t* a, const uint32_t* b);
 
-/// ldmatrix of `count` (2 or 4) matrices.
-void load_matrices(uint32_t* m, int count, const void* row);
-void load_transposed_matrices(uint32_t* m, int count, const void* row);
+/// ldmatrix of four matrices.
+void load_matrices(uint32_t* m, const void* row);
+void load_transposed_matrices(uint32_t* m, const void* row);
 
 }  // namespace lockstep::emulation

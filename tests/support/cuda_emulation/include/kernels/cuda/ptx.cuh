@@ -24,20 +24,13 @@ inline void mma_m16n8k16(float (&d)[4], const uint32_t (&a)[4], const uint32_t (
   emulation::multiply_f16(d, a, b);
 }
 
-inline void ldmatrix_x4(uint32_t (&m)[4], const void* shared_row) { emulation::load_matrices(m, 4, shared_row); }
-inline void ldmatrix_x2(uint32_t (&m)[2], const void* shared_row) { emulation::load_matrices(m, 2, shared_row); }
+inline void ldmatrix_x4(uint32_t (&m)[4], const void* shared_row) { emulation::load_matrices(m, shared_row); }
 inline void ldmatrix_x4_trans(uint32_t (&m)[4], const void* shared_row) {
-  emulation::load_transposed_matrices(m, 4, shared_row);
-}
-inline void ldmatrix_x2_trans(uint32_t (&m)[2], const void* shared_row) {
-  emulation::load_transposed_matrices(m, 2, shared_row);
+  emulation::load_transposed_matrices(m, shared_row);
 }
 
 inline void cp_async_16(void* shared, const void* global, bool is_valid) {
   emulation::copy_async(shared, global, 16, is_valid);
-}
-inline void cp_async_4(void* shared, const void* global, bool is_valid) {
-  emulation::copy_async(shared, global, 4, is_valid);
 }
 inline void cp_async_commit() { emulation::commit_copies(); }
 template <int N>
