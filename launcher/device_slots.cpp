@@ -50,7 +50,7 @@ HotSizes hot_sizes(const EngineConfig& engine, const KvLayout& layout) {
   return {.num_pages = engine.hot_pages,
           .num_host_slots = engine.tiers.host_slots,
           .max_lists = engine.batch_limits().rows * layout.num_kv_heads,
-          .list_capacity = most_selected_pages(*engine.sparse, engine.most_pages())};
+          .list_capacity = engine.sparse->most_pages(engine.most_pages())};
 }
 
 int64_t device_cache_bytes(const EngineConfig& engine, const KvLayout& layout) {

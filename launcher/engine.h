@@ -60,7 +60,7 @@ struct EngineConfig {
   DeviceBudget budget = {};
   KvFormat format = KvFormat::kFull;
   /// How generated tokens attend to selected pages; nothing: they attend to all.
-  std::optional<SparseRule> sparse = {};
+  std::optional<SparseLayers> sparse = {};
   /// With sparse attention and a host tier: pages of sequences that generate may be read on the host.
   bool offloads = false;
   /// CUDA, of those: pages' worth of device copies; 0: none.

@@ -11,9 +11,10 @@ namespace {
 // Query heads of one KV head choose pages together, as far as they are on one rank.
 Hash128 sparse_key(const EngineConfig& config, int32_t ranks_of_kv_head) {
   if (!config.sparse) return {};
-  const SparseRule& rule = *config.sparse;
-  return hash128(fmt::format("sparse {} {} {} {} {} {} {} {}", ranks_of_kv_head, rule.ratio, rule.dense_below,
-                             rule.dense_layers, rule.sink_pages, rule.recent_pages, rule.least_pages, rule.mass));
+  const SparseRule& rule = config.sparse->shared();
+  return hash128(fmt::format("sparse {} {} {} {} {} {} {} {}{}", ranks_of_kv_head, rule.ratio, rule.dense_below,
+                             rule.dense_layers, rule.sink_pages, rule.recent_pages, rule.least_pages, rule.mass,
+                             config.sparse->ratios().text()));
 }
 
 // A batch job knows who reads a page next, as far as its window reaches.
@@ -67,25 +68,25 @@ void Engine::make_cache(const LayerSet& wide_keys) {
 }
 
 void Engine::make_planner() {
-  planner_ =
-      std::make_unique<Planner>(PlannerConfig{.num_slots = config_.num_slots,
-                                              .page_tokens = config_.page_tokens,
-                                              .max_step_tokens = config_.max_step_tokens,
-                                              .max_sequences = config_.max_sequences,
-                                              .prefill_chunk = config_.prefill_chunk,
-                                              .open_slots = config_.num_open_slots(),
-                                              .splits_first_page = layout_.splits_first_page(),
-                                              .sparse = config_.sparse.has_value(),
-                                              .sparse_key = sparse_key(config_, ranks_of_kv_head_),
-                                              .offload = config_.offloads && tier_config_.host_slots > 0,
-                                              .sparse_sink_pages = config_.sparse ? config_.sparse->sink_pages : 0,
-                                              .sparse_recent_pages = config_.sparse ? config_.sparse->recent_pages : 0,
-                                              .share_prefixes = config_.share_prefixes,
-                                              .cache_key = cache_key_,
-                                              .policy = config_.policy,
-                                              .knows_future = knows_future(config_.policy),
-                                              .order = config_.order,
-                                              .tiers = tier_config_});
+  planner_ = std::make_unique<Planner>(
+      PlannerConfig{.num_slots = config_.num_slots,
+                    .page_tokens = config_.page_tokens,
+                    .max_step_tokens = config_.max_step_tokens,
+                    .max_sequences = config_.max_sequences,
+                    .prefill_chunk = config_.prefill_chunk,
+                    .open_slots = config_.num_open_slots(),
+                    .splits_first_page = layout_.splits_first_page(),
+                    .sparse = config_.sparse.has_value(),
+                    .sparse_key = sparse_key(config_, ranks_of_kv_head_),
+                    .offload = config_.offloads && tier_config_.host_slots > 0,
+                    .sparse_sink_pages = config_.sparse ? config_.sparse->shared().sink_pages : 0,
+                    .sparse_recent_pages = config_.sparse ? config_.sparse->shared().recent_pages : 0,
+                    .share_prefixes = config_.share_prefixes,
+                    .cache_key = cache_key_,
+                    .policy = config_.policy,
+                    .knows_future = knows_future(config_.policy),
+                    .order = config_.order,
+                    .tiers = tier_config_});
 }
 
 void Engine::calibrate() {

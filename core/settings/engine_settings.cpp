@@ -3,6 +3,7 @@
 #include "core/cpu_isa.h"
 #include "core/dtype.h"
 #include "core/error.h"
+#include "core/settings/layer_ratios.h"
 #include "core/settings/option_set.h"
 
 #include <algorithm>
@@ -157,12 +158,15 @@ void AttentionSettings::add_to(OptionSet& options) {
   options.add("attention.sparse_ratio", &sparse_ratio,
               "most pages that a generated token attends to, as a share of those before it, above 0 and up to 1; 1 = "
               "all; results depend on it (docs/sparse-attention.md)");
+  options.add("attention.sparse_layer_ratios", &sparse_layer_ratios,
+              "ratios of single layers, LAYER:RATIO or FIRST-LAST:RATIO joined by slashes, as 0:0.02/1:0.3/8-15:0.05; "
+              "there they go before sparse_ratio and sparse_dense_layers, 1 = all pages");
   options.add(
       "attention.sparse_dense_below", &sparse_dense_below,
       "generated tokens that see fewer positions than this (of a sliding window, those within it) attend to all "
       "pages, 0 and more");
   options.add("attention.sparse_dense_layers", &sparse_dense_layers,
-              "first layers that attend to all pages, 0 and more");
+              "first layers that attend to all pages, 0 and more; but for those in sparse_layer_ratios");
   options.add("attention.sparse_sink_pages", &sparse_sink_pages, "first pages that are always attended to, 0 to 1024");
   options.add("attention.sparse_recent_pages", &sparse_recent_pages,
               "pages right before a token's own that are always attended to, 0 to 1024");
@@ -182,6 +186,11 @@ void AttentionSettings::add_to(OptionSet& options) {
 void AttentionSettings::validate(const CacheSettings& cache) const {
   LS_REQUIRE(ConfigError, sparse_ratio > 0.0 && sparse_ratio <= 1.0,
              "attention.sparse_ratio = {}: accepted are numbers above 0 and up to 1", sparse_ratio);
+  const LayerRatios ratios = LayerRatios::parse("attention.sparse_layer_ratios", sparse_layer_ratios);
+  LS_REQUIRE(ConfigError, is_sparse() || ratios.is_empty(),
+             "attention.sparse_layer_ratios = {} and attention.sparse_ratio = 1, with which attention is dense: give a "
+             "ratio below 1, which layers that are not named have",
+             sparse_layer_ratios);
   LS_REQUIRE(ConfigError, sparse_mass > 0.0 && sparse_mass <= 1.0,
              "attention.sparse_mass = {}: accepted are numbers above 0 and up to 1", sparse_mass);
   require_one_of("attention.sparse_offload", sparse_offload, {"true", "false", "auto"});

@@ -5,12 +5,12 @@
 
 namespace lockstep {
 
-PageSelector::PageSelector(const OpContext& context, const SparseRule& rule, const KvLayout& layout, int64_t max_rows,
-                           int64_t max_pages)
+PageSelector::PageSelector(const OpContext& context, const SparseLayers& rules, const KvLayout& layout,
+                           int64_t max_rows, int64_t max_pages)
     : context_(context),
-      rule_(rule),
+      rules_(rules),
       max_rows_(max_rows),
-      capacity_(most_selected_pages(rule, max_pages)),
+      capacity_(rules.most_pages(max_pages)),
       pages_(max_rows * layout.num_kv_heads * capacity_ * size_of(DType::kI32), context.device),
       counts_(max_rows * layout.num_kv_heads * size_of(DType::kI32), context.device),
       totals_(static_cast<int64_t>(sizeof(SelectionTotals)), context.device) {
@@ -23,10 +23,11 @@ PageSelection PageSelector::select(ConstTensorView q, const RaggedRows& rows, in
   const SelectionLists lists{capacity_, static_cast<int32_t*>(pages_.data()), static_cast<int32_t*>(counts_.data()),
                              static_cast<SelectionTotals*>(totals_.data())};
   if (hot_ != nullptr) hot_->join();
-  select_pages(context_, q, rows, layer, pages, scale, window, rule_, lists);
+  select_pages(context_, q, rows, layer, pages, scale, window, rules_.of(layer), lists);
   if (hot_ == nullptr) return lists.view();
   const PageSelection fetched = hot_->fetch(rows, layer, pages, lists.view());
-  if (layer + 1 < pages.layout.num_layers) hot_->hint(rows, layer + 1, pages, lists.view());
+  if (layer + 1 < pages.layout.num_layers && !rules_.is_dense(layer + 1))
+    hot_->hint(rows, layer + 1, pages, lists.view());
   return fetched;
 }
 

@@ -3,6 +3,7 @@
 
 #include "core/buffer.h"
 #include "dist/model/hot_buffer.h"
+#include "dist/model/sparse_layers.h"
 #include "kernels/context.h"
 #include "kernels/select_pages.h"
 
@@ -14,7 +15,7 @@ namespace lockstep {
 class PageSelector {
  public:
   /// For batches of up to `max_rows` rows and sequences of up to `max_pages` pages.
-  PageSelector(const OpContext& context, const SparseRule& rule, const KvLayout& layout, int64_t max_rows,
+  PageSelector(const OpContext& context, const SparseLayers& rules, const KvLayout& layout, int64_t max_rows,
                int64_t max_pages);
 
   /// Lists' pages in host memory are fetched into it from here on. A view; null: they are read where they lie.
@@ -24,13 +25,12 @@ class PageSelector {
                        int64_t window);
   /// Sums over all calls so far, of this rank. Waits for the context's stream.
   SelectionTotals totals() const;
-  const SparseRule& rule() const { return rule_; }
   /// Pages of a list, at most.
   int64_t capacity() const { return capacity_; }
 
  private:
   OpContext context_;
-  SparseRule rule_;
+  SparseLayers rules_;
   int64_t max_rows_, capacity_;
   HotBuffer* hot_ = nullptr;
   Buffer pages_, counts_, totals_;

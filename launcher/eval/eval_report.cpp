@@ -39,6 +39,7 @@ Json json_of(const RowFigures& rows, const RowFigures& first, int64_t bucket) {
           {"by_distance", std::move(buckets)},
           {"forced_tokens", rows.forced_tokens},
           {"kl", json_of(rows.divergence)},
+          {"pages_read", ratio(static_cast<double>(rows.pages.read), static_cast<double>(rows.pages.there))},
           {"tokens", rows.tokens},
           {"seconds", rows.seconds},
           {"tokens_per_second", speed},
@@ -53,6 +54,7 @@ Json json_of(const TextFigures& text, const TextFigures& first) {
           {"perplexity", text.perplexity()},
           {"perplexity_of_first", ratio(text.perplexity(), first.perplexity())},
           {"kl", json_of(text.divergence)},
+          {"pages_read", ratio(static_cast<double>(text.pages.read), static_cast<double>(text.pages.there))},
           {"seconds", text.seconds},
           {"tokens_per_second", speed},
           {"speed_of_first", ratio(speed, rate(first.tokens, first.seconds))}};

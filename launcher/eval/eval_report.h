@@ -20,6 +20,11 @@ struct Score {
   double share() const { return rows == 0 ? 0.0 : static_cast<double>(exact) / static_cast<double>(rows); }
 };
 
+/// What sparse attention read of what there was, over generated tokens, layers and KV heads of rank 0.
+struct PagesRead {
+  int64_t read = 0, there = 0;  // 0: attention was dense
+};
+
 /// Of answers to rows.
 struct RowFigures {
   int64_t rows = 0, failed = 0;
@@ -30,6 +35,7 @@ struct RowFigures {
   DivergenceSum divergence;            // of others than the first setting
   int64_t tokens = 0;                  // computed or found: prompts and answers
   double seconds = 0.0;
+  PagesRead pages;  // by answers and forced tokens
 };
 
 /// Of a text.
@@ -39,6 +45,7 @@ struct TextFigures {
   double nats = 0.0;     // − Σ ln p(token)
   double seconds = 0.0;  // one token at a time
   DivergenceSum divergence;
+  PagesRead pages;
 
   double perplexity() const;
 };

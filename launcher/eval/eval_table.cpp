@@ -44,10 +44,23 @@ Cells opening(const SettingFigures& setting, const SettingFigures& first) {
           percent(setting.bytes_per_token, first.bytes_per_token)};
 }
 
+// Of sparse attention; "-" where it is dense.
+std::string read_of(const PagesRead& pages) {
+  return percent(static_cast<double>(pages.read), static_cast<double>(pages.there));
+}
+
+// A column for the few who look for it.
+bool has_sparse(const EvalReport& report) {
+  return std::any_of(report.settings.begin(), report.settings.end(), [](const SettingFigures& setting) {
+    return (setting.rows && setting.rows->pages.there > 0) || (setting.text && setting.text->pages.there > 0);
+  });
+}
+
 std::string rows_table(const EvalReport& report) {
   const SettingFigures& first = report.settings.front();
   std::vector<Cells> lines{
       {"setting", "bytes/token", "of first", "exact", "share", "of first", "same text", "KL/token", "tokens/s", ""}};
+  if (has_sparse(report)) lines.front().push_back("pages read");
   for (const SettingFigures& setting : report.settings) {
     const RowFigures &rows = *setting.rows, &base = *first.rows;
     Cells line = opening(setting, first);
@@ -57,6 +70,7 @@ std::string rows_table(const EvalReport& report) {
           score_of(rows.same), kl_of(rows.divergence), fmt::format("{:.0f}", speed),
           factor(speed, rate(base.tokens, base.seconds))})
       line.push_back(std::move(cell));
+    if (has_sparse(report)) line.push_back(read_of(rows.pages));
     if (rows.score.rows == 0) line[4] = line[5] = "-";
     lines.push_back(std::move(line));
   }
@@ -80,6 +94,7 @@ std::string text_table(const EvalReport& report) {
   const SettingFigures& first = report.settings.front();
   std::vector<Cells> lines{
       {"setting", "bytes/token", "of first", "perplexity", "change", "KL/token", "same best", "tokens/s", ""}};
+  if (has_sparse(report)) lines.front().push_back("pages read");
   for (const SettingFigures& setting : report.settings) {
     const TextFigures &text = *setting.text, &base = *first.text;
     Cells line = opening(setting, first);
@@ -90,6 +105,7 @@ std::string text_table(const EvalReport& report) {
           percent(static_cast<double>(text.divergence.same_best), static_cast<double>(text.divergence.num_tokens)),
           fmt::format("{:.0f}", speed), factor(speed, rate(base.tokens, base.seconds))})
       line.push_back(std::move(cell));
+    if (has_sparse(report)) line.push_back(read_of(text.pages));
     lines.push_back(std::move(line));
   }
   return fmt::format("{}: {} windows, {} tokens scored\n", report.text, first.text->windows, first.text->tokens) +

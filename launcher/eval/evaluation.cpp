@@ -48,6 +48,12 @@ std::optional<TokenId> bos_of(const Session& session) {
   return of_tokenizer ? of_tokenizer : session.checkpoint().config().bos_token;
 }
 
+// Since `before`.
+PagesRead pages_read(const Session& session, const SelectionTotals& before) {
+  const SelectionTotals now = session.engine().selection_totals();
+  return {now.pages_read - before.pages_read, now.pages_there - before.pages_there};
+}
+
 void note(std::string& failure, const std::string& message) {
   if (failure.empty()) failure = message;
 }
@@ -106,6 +112,7 @@ SettingFigures Evaluation::run(Session& session) {
 RowFigures Evaluation::run_rows(Session& session, bool is_reference, std::string& failure) {
   // Long enough that the last answers of a part, computed in ever smaller batches, take little of its time.
   const int64_t most = std::max<int64_t>(256, 4 * session.engine().config().max_sequences);
+  const SelectionTotals before = session.engine().selection_totals();
   RowFigures figures;
   figures.rows = static_cast<int64_t>(rows_.size());
   for (int64_t begin = 0; begin < figures.rows; begin += most) {
@@ -113,6 +120,7 @@ RowFigures Evaluation::run_rows(Session& session, bool is_reference, std::string
     log_info("{} of {} rows, answered in {:.1f} s", std::min(begin + most, figures.rows), figures.rows,
              figures.seconds);
   }
+  figures.pages = pages_read(session, before);
   return figures;
 }
 
@@ -157,11 +165,13 @@ void Evaluation::run_part(Session& session, Range part, bool is_reference, RowFi
 TextFigures Evaluation::run_text(Session& session, bool is_reference, std::string& failure) {
   if (is_reference) add_places(windows_);
   const auto count = static_cast<int64_t>(windows_.sequences.size());
+  const SelectionTotals before = session.engine().selection_totals();
   const Compared compared = compare(session, windows_, {0, count}, is_reference);
   log_info("{} windows of text read in {:.1f} s", count, compared.pass.seconds);
   TextFigures figures;
   figures.windows = count;
   figures.seconds = compared.pass.seconds;
+  figures.pages = pages_read(session, before);
   for (size_t i = 0; i < windows_.sequences.size(); ++i) {
     if (compared.pass.failed[i]) {
       ++figures.failed;

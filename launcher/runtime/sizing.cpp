@@ -104,15 +104,20 @@ void propose_tiers(const EngineSettings& settings, const KvLayout& layout, Devic
              cache.host_tokens);
 }
 
-std::optional<SparseRule> sparse_rule(const AttentionSettings& settings) {
+std::optional<SparseLayers> sparse_layers(const AttentionSettings& settings, const ModelConfig& model) {
   if (!settings.is_sparse()) return std::nullopt;
-  return SparseRule{.ratio = settings.sparse_ratio,
-                    .dense_below = settings.sparse_dense_below,
-                    .dense_layers = settings.sparse_dense_layers,
-                    .sink_pages = settings.sparse_sink_pages,
-                    .recent_pages = settings.sparse_recent_pages,
-                    .least_pages = settings.sparse_least_pages,
-                    .mass = settings.sparse_mass};
+  const LayerRatios ratios = LayerRatios::parse("attention.sparse_layer_ratios", settings.sparse_layer_ratios);
+  LS_REQUIRE(ConfigError, ratios.highest_layer() < model.num_layers,
+             "attention.sparse_layer_ratios = {}: the model has layers 0 to {}", settings.sparse_layer_ratios,
+             model.num_layers - 1);
+  return SparseLayers({.ratio = settings.sparse_ratio,
+                       .dense_below = settings.sparse_dense_below,
+                       .dense_layers = settings.sparse_dense_layers,
+                       .sink_pages = settings.sparse_sink_pages,
+                       .recent_pages = settings.sparse_recent_pages,
+                       .least_pages = settings.sparse_least_pages,
+                       .mass = settings.sparse_mass},
+                      ratios);
 }
 
 }  // namespace
@@ -146,7 +151,7 @@ Sizing propose_sizing(const EngineSettings& settings, const ModelConfig& model, 
       (engine.format != KvFormat::kKv4 && settings.cache.cold_format != "kv4") || model.num_layers <= LayerSet::kMost,
       "cache.format = {} and cache.cold_format = {}: kv4 is for models of up to {} layers, this one has {}",
       settings.cache.format_of_bits(), settings.cache.cold_format, LayerSet::kMost, model.num_layers);
-  engine.sparse = sparse_rule(settings.attention);
+  engine.sparse = sparse_layers(settings.attention, model);
   const KvLayout layout{.page_tokens = engine.page_tokens,
                         .num_kv_heads = shard.kv_heads.size(),
                         .num_layers = model.num_layers,

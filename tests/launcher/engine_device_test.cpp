@@ -194,8 +194,9 @@ TEST(EngineSparse, GraphsOfTheLongestContextDoNotChangeBits) {
   plain.config.max_sequence = 700;  // 44 pages; rounded up 1,024 tokens, 64 pages
   plain.config.num_slots = 80;
   plain.config.max_sequences = 2;
-  plain.config.sparse = SparseRule{
-      .ratio = 0.3, .dense_below = 0, .dense_layers = 1, .sink_pages = 1, .recent_pages = 1, .least_pages = 1};
+  plain.config.sparse = SparseLayers(
+      {.ratio = 0.3, .dense_below = 0, .dense_layers = 1, .sink_pages = 1, .recent_pages = 1, .least_pages = 1},
+      LayerRatios::parse("layers", "1:0.4/2:1"));
   EngineRun recorded = plain, offloaded = plain;
   run_engine(model, two, plain);
   recorded.config.graphs = recorded.config.plan_ahead = true;

@@ -88,7 +88,7 @@ void measure_sparse(KernelTable& table, const KernelShapes& shapes, int64_t batc
   KvLayout layout = layout_of(shapes, heads, 1);
   layout.has_summaries = !layout.is_coded();
   const auto rows = static_cast<double>(batch), lists = rows * static_cast<double>(heads.kv);
-  const double entry_bytes = lists * static_cast<double>(num_pages * summary_entry_bytes(layout));
+  const double entry_bytes = lists * static_cast<double>((num_pages - 1) * summary_entry_bytes(layout));
   const double kv_bytes = lists * listed_bytes(layout, listed, context_tokens);
   const double query = rows * static_cast<double>(heads.query * heads.size);
   const int64_t rotation = layout.num_layers = table.rotation(std::min(entry_bytes, kv_bytes));
@@ -109,7 +109,7 @@ void measure_sparse(KernelTable& table, const KernelShapes& shapes, int64_t batc
   const std::string shape =
       fmt::format("{} {} x {} of {}, {}", kind("sparse", shapes), batch, listed, num_pages, heads.text());
   if (table.wants("select_pages")) {
-    const double flops = query * static_cast<double>(4 * num_pages);
+    const double flops = query * static_cast<double>(4 * (num_pages - 1));
     table.measure({"select_pages", shape, {entry_bytes + 4.0 * query, flops}, rotation}, select);
   }
   if (!table.wants("paged_attention")) return;

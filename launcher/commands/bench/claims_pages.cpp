@@ -95,10 +95,8 @@ std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime) {
                        paged_attention(context, q.view, rows, layer, pages, scale, 0, out.view, &selection);
                      }).median);
   }
-  const auto page = static_cast<double>(layout.k_bytes(0) + layout.v_bytes());
-  const auto entry = static_cast<double>(summary_entry_bytes(layout));
-  const double read = (static_cast<double>(num_pages) * entry + static_cast<double>(capacity) * page) /
-                      (static_cast<double>(num_pages) * page);
+  const auto entries = static_cast<double>((num_pages - 1) * summary_entry_bytes(layout));
+  const double read = (entries + listed_bytes(layout, capacity, tokens)) / attended_bytes(layout, tokens - 1, tokens);
   const std::string work = fmt::format(
       "one token behind {} in random {} pages of {}, {}/{} heads x {}, ratio {}: {} of {} pages", tokens,
       name_of(layout.dtype), layout.page_tokens, heads, layout.num_kv_heads, head_dim, rule.ratio, capacity, num_pages);

@@ -28,9 +28,9 @@ ModelCost::ModelCost(const ModelConfig& config, const ModelShard& shard, DType d
   attention_flops_ = static_cast<double>(4 * query);  // two products, a multiplication and an addition each
 }
 
-void ModelCost::set_pages(const KvLayout& layout, const std::optional<SparseRule>& rule) {
+void ModelCost::set_pages(const KvLayout& layout, const std::optional<SparseLayers>& rules) {
   layout_ = layout;
-  rule_ = rule;
+  rules_ = rules;
 }
 
 double ModelCost::seen_in(int64_t layer, double context) const {
@@ -40,10 +40,10 @@ double ModelCost::seen_in(int64_t layer, double context) const {
 
 double ModelCost::read_in(int64_t layer, double context) const {
   const double seen = seen_in(layer, context);
-  if (!rule_ || layer < rule_->dense_layers || seen < static_cast<double>(rule_->dense_below)) return seen;
+  if (!rules_ || rules_->is_dense(layer) || seen < static_cast<double>(rules_->shared().dense_below)) return seen;
   const auto page = static_cast<double>(layout_.page_tokens);
   const auto candidates = static_cast<int64_t>(std::ceil(seen / page));
-  return std::min(seen, page * static_cast<double>(most_selected_pages(*rule_, candidates)));
+  return std::min(seen, page * static_cast<double>(most_selected_pages(rules_->of(layer), candidates)));
 }
 
 double ModelCost::read(double context) const {

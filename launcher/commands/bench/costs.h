@@ -3,9 +3,9 @@
 #pragma once
 
 #include "core/checkpoint/model_config.h"
+#include "dist/model/sparse_layers.h"
 #include "dist/sharding.h"
 #include "kernels/kv_layout.h"
-#include "kernels/select_pages.h"
 #include "launcher/commands/bench/limits.h"
 
 #include <cstdint>
@@ -26,7 +26,7 @@ class ModelCost {
   /// Pages as they are without codes, every token reads all of them.
   ModelCost(const ModelConfig& config, const ModelShard& shard, DType dtype);
   /// What decode() reads of pages of that layout and by that rule; nothing: all pages. `layout` of all layers.
-  void set_pages(const KvLayout& layout, const std::optional<SparseRule>& rule);
+  void set_pages(const KvLayout& layout, const std::optional<SparseLayers>& rules);
 
   /// Weights that a decode step reads: all but the embedding's.
   double weight_bytes() const { return weight_bytes_; }
@@ -51,7 +51,7 @@ class ModelCost {
 
   ModelConfig config_;
   KvLayout layout_;
-  std::optional<SparseRule> rule_;
+  std::optional<SparseLayers> rules_;
   double layer_weights_, head_weights_;  // numbers
   double weight_bytes_, kv_bytes_per_token_;
   double attention_flops_;  // per token seen and layer

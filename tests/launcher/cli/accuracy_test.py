@@ -1,4 +1,5 @@
-"""What coded pages cost in answers: right answers and divergence over held-out questions, perplexity over a model's own text.
+"""What coded pages and sparse attention cost in answers: right answers and divergence over held-out questions, perplexity
+over a model's own text.
 
 LOCKSTEP_ACCURACY_ROWS: how many of the 1,024 questions are asked, 48 without it.
 """
@@ -17,20 +18,20 @@ LEAST_SHARE = {"kv8": 0.998, "k8v4": 0.997, "kv4": 0.993}  # of full precision's
 MOST_KL = {"kv8": 1e-5, "k8v4": 2e-4, "kv4": 2e-3}
 MOST_TEXT_KL = {"kv8": 2e-4, "k8v4": 1e-3, "kv4": 1.5e-2}
 MOST_CHANGE = {"kv8": 0.001, "k8v4": 0.003, "kv4": 0.01}  # of perplexity
+TENTH = ("attention.sparse_ratio=0.03 attention.sparse_layer_ratios=0:0.03/1:0.28 attention.sparse_dense_below=0 "
+         "attention.sparse_sink_pages=0 attention.sparse_recent_pages=1 attention.sparse_least_pages=3")
 STORIES = cli.shared_data() / "models" / "stories260K" / "f32"
 
 
 class Accuracy(cli.CliTest):
-    def evaluate(self, timeout, *arguments):
-        """The settings full, kv8, k8v4 and kv4 by name."""
+    def evaluate(self, timeout, *arguments, settings="full,kv8,k8v4,kv4"):
+        """Figures by setting."""
         path = self.directory / "figures.json"
-        command = cli.command(0, "eval", "--settings", "full,kv8,k8v4,kv4", "--output", path, *arguments)
+        command = cli.command(0, "eval", "--settings", settings, "--output", path, *arguments)
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=cli.environment())
         self.assertEqual(done.returncode, 0, done.stderr)
         print(done.stdout, file=sys.stderr)
-        settings = {one["name"]: one for one in json.loads(path.read_text())["settings"]}
-        self.assertEqual(list(settings), ["full", *FORMATS])
-        return settings
+        return {one["name"]: one for one in json.loads(path.read_text())["settings"]}
 
     def test_answers_over_all_distances(self):
         settings = self.evaluate(cli.TIMEOUT_S + 4 * ROWS, "--model", cli.RECALL, "--rows", ROWS)
@@ -47,6 +48,17 @@ class Accuracy(cli.CliTest):
                 self.assertEqual(rows["kl"]["tokens"], full["forced_tokens"])
                 self.assertLessEqual(rows["kl"]["mean"], MOST_KL[name])
                 self.assertGreater(rows["kl"]["mean"], 0, "full precision was used")
+
+    def test_answers_from_a_tenth_of_the_pages(self):
+        # Of all pages in all layers, on average: layer 1, which gathers, reads more, the others less.
+        settings = self.evaluate(cli.TIMEOUT_S + 4 * ROWS, "--model", cli.RECALL, "--rows", ROWS, "--cache.page_tokens", 8,
+                                 settings=f"dense: cache.format=full,tenth: {TENTH}")
+        dense, tenth = (settings[name]["rows"] for name in ("dense", "tenth"))
+        self.assertEqual(dense["with_answer"], ROWS)
+        self.assertIsNone(dense["pages_read"])
+        self.assertGreaterEqual(tenth["exact"], 0.995 * dense["exact"])
+        self.assertLessEqual(tenth["pages_read"], 0.1)
+        self.assertGreater(tenth["kl"]["mean"], 0, "attention was dense")
 
     @unittest.skipUnless(STORIES.exists(), f"{STORIES} is not there")
     def test_perplexity_of_text_that_the_model_sampled(self):

@@ -98,8 +98,9 @@ class Formats(CacheTest):
 
     def test_sparse_attention(self):
         # Two KV heads: with four ranks each chooses pages for its own query heads, so up to two are compared.
-        self.check("--attention.sparse_ratio", "0.1", "--attention.sparse_dense_below", 0, "--cache.format", "kv8",
-                   ranks=(1, 2))
+        sparse = ("--attention.sparse_ratio", "0.1", "--attention.sparse_dense_below", 0, "--cache.format", "kv8")
+        uniform = self.check(*sparse, ranks=(1, 2))
+        self.assertNotEqual(uniform, self.check(*sparse, "--attention.sparse_layer_ratios", "0:0.05/1:0.4", ranks=(1, 2)))
 
     def test_offload(self):
         # Longer answers than the device has pages for; sinks and recent pages are few.
@@ -120,6 +121,9 @@ class Formats(CacheTest):
         for options, message in ((("--cache.format", "kv2"), "accepted are full, kv8, k8v4, kv4"),
                                  (("--cache.quantization_bits", 3), "accepted are 0, 16, 8, 4"),
                                  (("--attention.sparse_ratio", 0), "above 0 and up to 1"),
+                                 (("--attention.sparse_ratio", 0.5, "--attention.sparse_layer_ratios", "1:0.5/x:1"),
+                                  '"x:1" is not LAYER:RATIO'),
+                                 (("--attention.sparse_layer_ratios", "1:0.5"), "attention.sparse_ratio = 1, with which"),
                                  (offload, "attention.sparse_ratio = 1: dense attention"),
                                  ((*offload, "--attention.sparse_ratio", 0.5, "--cache.host_tokens", 0),
                                   "cache.host_tokens = 0: there is no host memory"),
@@ -127,6 +131,9 @@ class Formats(CacheTest):
             done = cli.run(2, *self.arguments("out", *options))
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(message, done.stderr)
+        done = cli.run(2, *self.arguments("out", "--attention.sparse_ratio", 0.5, "--attention.sparse_layer_ratios", "4:0.5"))
+        self.assertEqual(done.returncode, 1, done.stderr)  # behind the model's configuration
+        self.assertIn("the model has layers 0 to 3", done.stderr)
 
 
 class SparseRecall(cli.CliTest):

@@ -77,6 +77,22 @@ TEST(EvalReport, RowsWithoutAnswersHaveNoScore) {
             "small         1024.0   50.00 %  0 of 0      -         -     4 of 5  2.00e-02      1000  2.00x");
 }
 
+TEST(EvalReport, SparseSettingsShowWhatTheyRead) {
+  EvalReport report = example();
+  EXPECT_EQ(table_of(report).find("pages read"), std::string::npos);
+  report.settings[1].rows->pages = {10, 80};
+  report.settings[1].text->pages = {1, 4};
+  const std::string table = table_of(report);
+  EXPECT_NE(line_of(table, "setting").find("pages read"), std::string::npos);
+  EXPECT_TRUE(line_of(table, "small").ends_with("2.00x     12.50 %")) << table;
+  EXPECT_TRUE(line_of(table, "full").ends_with("1.00x           -")) << table;
+  EXPECT_TRUE(line_of(table.substr(table.find("story: ")), "small").ends_with("1.00x     25.00 %")) << table;
+  const auto json = nlohmann::json::parse(json_of(report));
+  EXPECT_EQ(json["settings"][1]["rows"]["pages_read"], 0.125);
+  EXPECT_EQ(json["settings"][1]["text"]["pages_read"], 0.25);
+  EXPECT_TRUE(json["settings"][0]["rows"]["pages_read"].is_null());
+}
+
 TEST(EvalReport, FailuresStandBelow) {
   EvalReport report = example();
   EXPECT_FALSE(report.has_failures());

@@ -108,10 +108,18 @@ TEST_F(SizingTest, FormatAndSparseRuleFollowTheSettings) {
   const Sizing sizing = propose();
   EXPECT_EQ(sizing.engine.format, KvFormat::kKv4);
   ASSERT_TRUE(sizing.engine.sparse);
-  EXPECT_EQ(sizing.engine.sparse->ratio, 0.5);
-  EXPECT_EQ(sizing.engine.sparse->least_pages, 3);
+  EXPECT_EQ(sizing.engine.sparse->shared().ratio, 0.5);
+  EXPECT_EQ(sizing.engine.sparse->shared().least_pages, 3);
   settings_.attention.sparse_ratio = 1.0;
   EXPECT_FALSE(propose().engine.sparse);
+}
+
+TEST_F(SizingTest, RatiosOfLayersAreOfTheModel) {
+  settings_.attention.sparse_ratio = 0.5;
+  settings_.attention.sparse_layer_ratios = fmt::format("{}:0.25", model_.num_layers - 1);
+  EXPECT_EQ(propose().engine.sparse->ratio_of(model_.num_layers - 1), 0.25);
+  settings_.attention.sparse_layer_ratios = fmt::format("0-{}:0.25", model_.num_layers);
+  EXPECT_THROW(propose(), ConfigError);
 }
 
 KvLayout widened(KvLayout layout, int64_t num_layers) {
