@@ -156,13 +156,13 @@ class SparseRecall(cli.CliTest):
 
         dense, _ = exact()
         self.assertGreaterEqual(dense, 63)
+        # Layer 1 finds what is asked for: with the worst pages instead of the best no answer is right.
         for name in ("full", "kv4"):
-            sparse, counts = exact("--attention.sparse_ratio", 0.1, "--attention.sparse_dense_below", 0, "--cache.format", name)
+            sparse, counts = exact("--attention.sparse_ratio", 0.05, "--attention.sparse_layer_ratios", "0:0.05/1:0.4",
+                                   "--attention.sparse_least_pages", 4, "--attention.sparse_dense_below", 0, "--cache.format", name)
             self.assertGreaterEqual(sparse, 0.995 * dense, name)
-            # Of four layers two are dense: the others read a small part of their pages.
-            self.assertEqual(counts["lists"], counts["dense_lists"])
-            read_behind = counts["pages_read"] - counts["pages_there"] / 2
-            self.assertLess(read_behind / (counts["pages_there"] / 2), 0.2, name)
+            self.assertEqual(counts["dense_lists"], 0)
+            self.assertLess(counts["read_ratio"], 0.15, name)
 
 
 class Tiers(CacheTest):
