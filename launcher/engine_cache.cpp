@@ -11,10 +11,7 @@ namespace {
 // Query heads of one KV head choose pages together, as far as they are on one rank.
 Hash128 sparse_key(const EngineConfig& config, int32_t ranks_of_kv_head) {
   if (!config.sparse) return {};
-  const SparseRule& rule = config.sparse->shared();
-  return hash128(fmt::format("sparse {} {} {} {} {} {} {} {}{}", ranks_of_kv_head, rule.ratio, rule.dense_below,
-                             rule.dense_layers, rule.sink_pages, rule.recent_pages, rule.least_pages, rule.mass,
-                             config.sparse->ratios().text()));
+  return hash128(fmt::format("sparse {} {}", ranks_of_kv_head, config.sparse->text()));
 }
 
 // A batch job knows who reads a page next, as far as its window reaches.

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <string>
 #include <utility>
 
 namespace lockstep {
@@ -43,6 +44,8 @@ class SparseLayers {
     widest.ratio = std::max(rule_.ratio, ratios_.largest_below_one());
     return most_selected_pages(widest, candidates);
   }
+  /// All options, for people, manifests of jobs and keys of pages: differs where anything does.
+  std::string text() const;
 
   bool operator==(const SparseLayers&) const = default;
 

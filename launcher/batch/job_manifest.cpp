@@ -32,15 +32,9 @@ std::string cold_of(const Session& session) {
 std::string sparse_of(const Session& session) {
   const EngineConfig& config = session.sizing().engine;
   if (!config.sparse) return "off";
-  const SparseRule& rule = config.sparse->shared();
-  const LayerRatios& layers = config.sparse->ratios();
   const auto num_kv_heads = static_cast<int32_t>(session.checkpoint().config().num_kv_heads);
-  return fmt::format(
-      "ratio {}{}, dense below {}, {} dense layers, sink {}, recent {}, least {}, mass {}, {} ranks a KV "
-      "head",
-      rule.ratio, layers.is_empty() ? "" : ", by layer " + layers.text(), rule.dense_below, rule.dense_layers,
-      rule.sink_pages, rule.recent_pages, rule.least_pages, rule.mass,
-      std::max(session.topology().tp() / num_kv_heads, 1));
+  return fmt::format("{}, {} ranks a KV head", config.sparse->text(),
+                     std::max(session.topology().tp() / num_kv_heads, 1));
 }
 
 }  // namespace

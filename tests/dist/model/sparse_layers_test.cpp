@@ -1,6 +1,8 @@
 #include "dist/model/sparse_layers.h"
 
 #include <gtest/gtest.h>
+#include <set>
+#include <string>
 
 namespace lockstep {
 namespace {
@@ -45,6 +47,26 @@ TEST(SparseLayers, ListsHoldTheWidestLayer) {
   EXPECT_EQ(layers("5:0.05").most_pages(100), 10);
   EXPECT_EQ(layers("0-3:1").most_pages(100), 10);
   EXPECT_EQ(layers("1:0.3").most_pages(3), 2);
+}
+
+// Keys of pages and manifests of jobs are made from it.
+TEST(SparseLayers, TextDiffersWhereAnythingDoes) {
+  std::set<std::string> texts{SparseLayers(kRule).text(), layers("0:0.5").text(), layers("0:0.25").text(),
+                              layers("1:0.5").text()};
+  const auto changed = [&](auto change) {
+    SparseRule rule = kRule;
+    change(rule);
+    texts.insert(SparseLayers(rule).text());
+  };
+  changed([](SparseRule& rule) { rule.ratio = 0.2; });
+  changed([](SparseRule& rule) { rule.dense_below = 1; });
+  changed([](SparseRule& rule) { rule.dense_layers = 1; });
+  changed([](SparseRule& rule) { rule.sink_pages = 7; });
+  changed([](SparseRule& rule) { rule.recent_pages = 7; });
+  changed([](SparseRule& rule) { rule.least_pages = 7; });
+  changed([](SparseRule& rule) { rule.mass = 0.5; });
+  EXPECT_EQ(texts.size(), 11U);
+  EXPECT_EQ(SparseLayers(kRule).text(), layers("").text());
 }
 
 TEST(SparseLayers, TheFirstSparseLayerMayLieBehindNamedDenseOnes) {
