@@ -91,6 +91,11 @@ Session::Session(const MpiEnvironment& mpi, Communicator& world, const EngineSet
         topology_->world_size(), topology_->dp(), tp, static_cast<double>(sizing_.memory.weights) / kMiB,
         static_cast<double>(sizing_.memory.activations) / kMiB, static_cast<double>(sizing_.memory.kv_cache) / kMiB,
         tokens_in(sizing_.engine, sizing_.engine.num_slots), sizing_.reason, load_seconds_);
+    if (sizing_.engine.sparse && sizing_.engine.sparse->num_sparse(checkpoint_->config().num_layers) == 0)
+      log_warn(
+          "attention.sparse_ratio = {}: no layer of the model's {} is sparse (attention.sparse_dense_layers, "
+          "attention.sparse_layer_ratios)",
+          settings.attention.sparse_ratio, checkpoint_->config().num_layers);
   }
 }
 

@@ -160,7 +160,7 @@ void AttentionSettings::add_to(OptionSet& options) {
               "all; results depend on it (docs/sparse-attention.md)");
   options.add("attention.sparse_layer_ratios", &sparse_layer_ratios,
               "ratios of single layers, LAYER:RATIO or FIRST-LAST:RATIO joined by slashes, as 0:0.02/1:0.3/8-15:0.05; "
-              "there they go before sparse_ratio and sparse_dense_layers, 1 = all pages");
+              "there they go before sparse_ratio and sparse_dense_layers, 1 = all pages; or none");
   options.add(
       "attention.sparse_dense_below", &sparse_dense_below,
       "generated tokens that see fewer positions than this (of a sliding window, those within it) attend to all "
@@ -189,7 +189,7 @@ void AttentionSettings::validate(const CacheSettings& cache) const {
   const LayerRatios ratios = LayerRatios::parse("attention.sparse_layer_ratios", sparse_layer_ratios);
   LS_REQUIRE(ConfigError, is_sparse() || ratios.is_empty(),
              "attention.sparse_layer_ratios = {} and attention.sparse_ratio = 1, with which attention is dense: give a "
-             "ratio below 1, which layers that are not named have",
+             "ratio below 1, or attention.sparse_layer_ratios = none",
              sparse_layer_ratios);
   LS_REQUIRE(ConfigError, sparse_mass > 0.0 && sparse_mass <= 1.0,
              "attention.sparse_mass = {}: accepted are numbers above 0 and up to 1", sparse_mass);

@@ -56,8 +56,8 @@ struct CacheSettings {
 /// Page-sparse decode; off with a ratio of 1.
 struct AttentionSettings {
   double sparse_ratio = 1.0;
-  std::string sparse_layer_ratios;    // LayerRatios::parse()
-  int64_t sparse_dense_below = 2048;  // tokens
+  std::string sparse_layer_ratios = "none";  // LayerRatios::parse()
+  int64_t sparse_dense_below = 2048;         // tokens
   int64_t sparse_dense_layers = 2;
   int64_t sparse_sink_pages = 1;
   int64_t sparse_recent_pages = 2;

@@ -33,7 +33,7 @@ std::optional<std::pair<int64_t, int64_t>> layers_of(std::string_view text) {
 
 LayerRatios LayerRatios::parse(std::string_view option, std::string_view text) {
   std::vector<Entry> found;
-  for (std::string_view rest = text; !text.empty();) {
+  for (std::string_view rest = text; !text.empty() && text != "none";) {
     const size_t slash = rest.find('/');
     const std::string_view entry = rest.substr(0, slash);
     const size_t colon = entry.find(':');
@@ -41,7 +41,7 @@ LayerRatios LayerRatios::parse(std::string_view option, std::string_view text) {
     const auto ratio = colon == std::string_view::npos ? std::nullopt : whole_number<double>(entry.substr(colon + 1));
     LS_REQUIRE(ConfigError, layers && ratio && *ratio > 0.0 && *ratio <= 1.0,
                "{} = {}: \"{}\" is not LAYER:RATIO or FIRST-LAST:RATIO, with layers from 0 and a ratio above 0 and up "
-               "to 1; several are joined by slashes, as in 0:0.02/1:0.3/8-15:0.05",
+               "to 1; several are joined by slashes, as in 0:0.02/1:0.3/8-15:0.05; or none",
                option, text, entry);
     found.push_back({layers->first, layers->second, *ratio});
     if (slash == std::string_view::npos) break;

@@ -14,7 +14,7 @@ class LayerRatios {
  public:
   LayerRatios() = default;
 
-  /// LAYER:RATIO or FIRST-LAST:RATIO, joined by slashes; "" names no layer. `option` is what errors call it.
+  /// LAYER:RATIO or FIRST-LAST:RATIO, joined by slashes; "none" or "" names no layer. `option` is what errors call it.
   /// Throws ConfigError for other forms, ratios not above 0 and up to 1, and layers named twice.
   static LayerRatios parse(std::string_view option, std::string_view text);
 

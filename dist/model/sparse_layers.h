@@ -30,6 +30,12 @@ class SparseLayers {
     return ratios_.of(layer).value_or(layer < rule_.dense_layers ? 1.0 : rule_.ratio);
   }
   bool is_dense(int64_t layer) const { return ratio_of(layer) >= 1.0; }
+  /// Of a model of so many layers.
+  int64_t num_sparse(int64_t num_layers) const {
+    int64_t count = 0;
+    for (int64_t layer = 0; layer < num_layers; ++layer) count += is_dense(layer) ? 0 : 1;
+    return count;
+  }
   /// What select_pages() of that layer is given: its dense_layers is the first sparse layer, where rows that fall back
   /// are counted, or lies above a dense one.
   SparseRule of(int64_t layer) const {

@@ -196,7 +196,7 @@ TEST(EngineSparse, GraphsOfTheLongestContextDoNotChangeBits) {
   plain.config.max_sequences = 2;
   plain.config.sparse = SparseLayers(
       {.ratio = 0.3, .dense_below = 0, .dense_layers = 1, .sink_pages = 1, .recent_pages = 1, .least_pages = 1},
-      LayerRatios::parse("layers", "1:0.4/2:1"));
+      LayerRatios::parse("layers", "0:0.3/1:0.4/2:1"));
   EngineRun recorded = plain, offloaded = plain;
   run_engine(model, two, plain);
   recorded.config.graphs = recorded.config.plan_ahead = true;

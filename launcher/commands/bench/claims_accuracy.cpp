@@ -33,6 +33,7 @@ EngineSettings settings_of(const ClaimRun& run, const Compared& one) {
   settings.cache.quantization_bits = 0;
   reset_cold_format(settings.cache);
   settings.attention.sparse_ratio = one.is_sparse ? sparse_ratio_of(run) : 1.0;
+  if (!settings.attention.is_sparse()) settings.attention.sparse_layer_ratios = "none";
   if (one.is_sparse) settings.attention.sparse_dense_below = kDenseBelow;
   settings.attention.sparse_offload = "false";
   settings.attention.sparse_hot_pages = -1;
@@ -44,7 +45,8 @@ std::string text_of(const EngineSettings& settings) {
   std::string text =
       fmt::format("cache.format={} attention.sparse_ratio={}", settings.cache.format, settings.attention.sparse_ratio);
   if (settings.attention.is_sparse())
-    text += fmt::format(" attention.sparse_dense_below={}", settings.attention.sparse_dense_below);
+    text += fmt::format(" attention.sparse_layer_ratios={} attention.sparse_dense_below={}",
+                        settings.attention.sparse_layer_ratios, settings.attention.sparse_dense_below);
   return text;
 }
 
@@ -86,7 +88,7 @@ std::string details(std::string_view claim, const Answered& one, const Answered&
     const SelectionTotals& sums = one.selected;
     const double read =
         sums.pages_there == 0 ? 0.0 : static_cast<double>(sums.pages_read) / static_cast<double>(sums.pages_there);
-    return fmt::format("{}; short rows read their least pages and the first layers all: {:.1f} % of pages were read",
+    return fmt::format("{}; short rows read their least pages and dense layers all: {:.1f} % of pages were read",
                        text_of(one.settings), 100.0 * read);
   }
   const std::string bytes = fmt::format("{:.0f} bytes a token, {:.0f} without a format", one.figures.bytes_per_token,

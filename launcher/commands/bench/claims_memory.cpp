@@ -76,6 +76,7 @@ EngineSettings settings_of(const ClaimRun& run, const QuestionSizes& sizes, Side
   settings.cache.disk_packing_level = 1;
   reset_cold_format(settings.cache);
   settings.attention.sparse_ratio = side.is_sparse ? sparse_ratio_of(run) : 1.0;
+  if (!settings.attention.is_sparse()) settings.attention.sparse_layer_ratios = "none";
   settings.attention.sparse_dense_below = 0;
   settings.attention.sparse_offload = side.offloads ? "true" : "false";
   if (!side.offloads) settings.attention.sparse_hot_pages = -1;
@@ -193,10 +194,10 @@ std::string work_of(const ClaimRun& run, const Questions& questions) {
   const QuestionSizes& sizes = questions.sizes();
   return fmt::format(
       "{} {} (prompts of {} to {} tokens), {} running at once, {} tokens behind each whether it has ended "
-      "or not; format {}, pages of {} tokens, ratio {}",
+      "or not; format {}, pages of {} tokens, ratio {}, of layers {}",
       sizes.num_questions, questions.have_answers() ? "held-out questions" : "random prompts", sizes.shortest,
       sizes.longest, sizes.at_once, sizes.new_tokens, run.engine.cache.format_of_bits(), run.engine.cache.page_tokens,
-      sparse_ratio_of(run));
+      sparse_ratio_of(run), run.engine.attention.sparse_layer_ratios);
 }
 
 Claim claim_of(const ClaimRun& run, const Questions& questions, const Figures& figures) {

@@ -95,7 +95,7 @@ std::vector<Claim> measure_sparse(const ClaimRun& run, const Runtime& runtime) {
                        paged_attention(context, q.view, rows, layer, pages, scale, 0, out.view, &selection);
                      }).median);
   }
-  const auto entries = static_cast<double>((num_pages - 1) * summary_entry_bytes(layout));
+  const auto entries = static_cast<double>(capacity < num_pages ? (num_pages - 1) * summary_entry_bytes(layout) : 0);
   const double read = (entries + listed_bytes(layout, capacity, tokens)) / attended_bytes(layout, tokens - 1, tokens);
   const std::string work = fmt::format(
       "one token behind {} in random {} pages of {}, {}/{} heads x {}, ratio {}: {} of {} pages", tokens,

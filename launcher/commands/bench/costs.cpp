@@ -74,7 +74,8 @@ double ModelCost::kv_bytes_read(double context) const {
     const auto sealed_page = static_cast<double>(layout_.k_bytes(layer) + layout_.v_bytes());
     sum += heads * (open * position + (all - open) / page * sealed_page);
     if (all < seen_in(layer, context))
-      sum += heads * seen_in(layer, context) / page * static_cast<double>(summary_entry_bytes(layout_));
+      sum += heads * std::max(std::ceil(seen_in(layer, context) / page) - 1.0, 0.0) *
+             static_cast<double>(summary_entry_bytes(layout_));
   }
   return sum;
 }

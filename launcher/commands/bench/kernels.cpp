@@ -109,7 +109,7 @@ int kernels_command(const MpiEnvironment& mpi, Communicator& world, const std::v
       "with several ranks their sums. 'of best' is the time that moving the operation's bytes or computing its FLOPs\n"
       "takes at least, over the time it took. Sizes that do not fit into memory are halved, which is said.\n"
       "Pages are sealed in cache.format (kv4 as if no layer kept keys of 8 bits); sparse attention is measured with\n"
-      "attention.sparse_ratio, or 0.1 without one.");
+      "attention.sparse_ratio, or 0.1 without one, whatever attention.sparse_layer_ratios says.");
   bench.add_to(options);
   settings.add_to(options);
   KernelShapes shapes;

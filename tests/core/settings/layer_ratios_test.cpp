@@ -38,6 +38,7 @@ TEST(LayerRatios, NothingNamesNoLayer) {
   EXPECT_EQ(parse("").of(0), std::nullopt);
   EXPECT_EQ(parse("").highest_layer(), -1);
   EXPECT_EQ(parse("").text(), "");
+  EXPECT_EQ(parse("none"), parse(""));
 }
 
 TEST(LayerRatios, WhatSaysTheSameHasOneText) {
@@ -48,7 +49,7 @@ TEST(LayerRatios, WhatSaysTheSameHasOneText) {
 
 TEST(LayerRatios, OtherFormsAreRefusedByTheirPart) {
   for (const std::string part : {"x:0.5", "1", "1:", ":0.5", "1:0", "1:1.1", "1:-0.5", "1:nan", "-1:0.5", "3-2:0.5",
-                                 "1-:0.5", "1:0.5x", "65536:0.5", "1 :0.5", "0:0.5,1:0.5"}) {
+                                 "1-:0.5", "1:0.5x", "65536:0.5", "1 :0.5", "0:0.5,1:0.5", "none"}) {
     const std::string message = message_of("0:0.5/" + part);
     EXPECT_NE(message.find("\"" + part + "\" is not LAYER:RATIO"), std::string::npos) << part << ": " << message;
   }

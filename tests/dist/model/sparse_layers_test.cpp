@@ -37,6 +37,8 @@ TEST(SparseLayers, NamedLayersHaveRatiosOfTheirOwn) {
     expected.dense_layers = 1;  // the first sparse one: where rows that fall back are counted
     EXPECT_EQ(some.of(layer), expected) << layer;
   }
+  EXPECT_EQ(some.num_sparse(7), 5);
+  EXPECT_EQ(layers("2-6:1").num_sparse(7), 0);
   EXPECT_EQ(some.of(0).dense_layers, 1);
   EXPECT_EQ(some.of(4).dense_layers, 5);
 }

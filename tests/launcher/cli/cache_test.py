@@ -131,7 +131,10 @@ class Formats(CacheTest):
             done = cli.run(2, *self.arguments("out", *options))
             self.assertEqual(done.returncode, 2, done.stderr)
             self.assertIn(message, done.stderr)
-        done = cli.run(2, *self.arguments("out", "--attention.sparse_ratio", 0.5, "--attention.sparse_layer_ratios", "4:0.5"))
+        done = cli.run(2, *self.arguments("out", "--attention.sparse_ratio", 0.5, "--attention.sparse_dense_layers", 4))
+        self.assertEqual(done.returncode, 0, done.stderr)
+        self.assertIn("no layer of the model's 4 is sparse", done.stderr)
+        done = cli.run(2, *self.arguments("out", "--restart", "--attention.sparse_ratio", 0.5, "--attention.sparse_layer_ratios", "4:0.5"))
         self.assertEqual(done.returncode, 1, done.stderr)  # behind the model's configuration
         self.assertIn("the model has layers 0 to 3", done.stderr)
 

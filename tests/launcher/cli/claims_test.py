@@ -135,10 +135,11 @@ class Claims(cli.CliTest):
             self.assertIn("cache.page_tokens = 8", row["reason"])
 
     def test_formats_of_the_command_line_do_not_hide_what_is_compared(self):
-        rows = self.claims("--model", cli.RECALL, *SMALL, "--cache.format", "kv8", "--attention.sparse_ratio", "0.2", "--only",
+        rows = self.claims("--model", cli.RECALL, *SMALL, "--cache.format", "kv8", "--attention.sparse_ratio", "0.2",
+                           "--attention.sparse_layer_ratios", "3:0.3", "--only",
                            "kv8-accuracy,sparse-accuracy")
         self.assertIn("1072 bytes a token, 2048 without a format", rows["kv8-accuracy"]["how"])
-        self.assertIn("attention.sparse_ratio=0.2", rows["sparse-accuracy"]["how"])
+        self.assertIn("attention.sparse_ratio=0.2 attention.sparse_layer_ratios=3:0.3", rows["sparse-accuracy"]["how"])
 
     def test_options_of_the_command_line_that_do_not_go_with_what_is_compared(self):
         offload = ("--attention.sparse_ratio", "0.2", "--attention.sparse_offload", "true", "--attention.sparse_hot_pages", "16",
