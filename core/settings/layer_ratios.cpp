@@ -4,29 +4,27 @@
 
 #include <algorithm>
 #include <charconv>
-#include <utility>
 
 namespace lockstep {
 namespace {
 
 constexpr int64_t kMostLayers = 65536;
 
+/// False: all of the text is no number.
 template <typename Number>
-std::optional<Number> whole_number(std::string_view text) {
-  Number number{};
+bool read_number(std::string_view text, Number& number) {
   const char* end = text.data() + text.size();
   const auto [stop, error] = std::from_chars(text.data(), end, number);
-  if (text.empty() || error != std::errc() || stop != end) return std::nullopt;
-  return number;
+  return !text.empty() && error == std::errc() && stop == end;
 }
 
 /// "7" or "3-5".
-std::optional<std::pair<int64_t, int64_t>> layers_of(std::string_view text) {
+bool read_layers(std::string_view text, int64_t& first, int64_t& last) {
   const size_t dash = text.find('-');
-  const auto first = whole_number<int64_t>(text.substr(0, dash));
-  const auto last = dash == std::string_view::npos ? first : whole_number<int64_t>(text.substr(dash + 1));
-  if (!first || !last || *first < 0 || *first > *last || *last >= kMostLayers) return std::nullopt;
-  return std::pair(*first, *last);
+  if (!read_number(text.substr(0, dash), first)) return false;
+  last = first;
+  if (dash != std::string_view::npos && !read_number(text.substr(dash + 1), last)) return false;
+  return first >= 0 && first <= last && last < kMostLayers;
 }
 
 }  // namespace
@@ -37,13 +35,15 @@ LayerRatios LayerRatios::parse(std::string_view option, std::string_view text) {
     const size_t slash = rest.find('/');
     const std::string_view entry = rest.substr(0, slash);
     const size_t colon = entry.find(':');
-    const auto layers = layers_of(entry.substr(0, colon));
-    const auto ratio = colon == std::string_view::npos ? std::nullopt : whole_number<double>(entry.substr(colon + 1));
-    LS_REQUIRE(ConfigError, layers && ratio && *ratio > 0.0 && *ratio <= 1.0,
+    Entry read{};
+    const bool is_entry = colon != std::string_view::npos &&
+                          read_layers(entry.substr(0, colon), read.first, read.last) &&
+                          read_number(entry.substr(colon + 1), read.ratio);
+    LS_REQUIRE(ConfigError, is_entry && read.ratio > 0.0 && read.ratio <= 1.0,
                "{} = {}: \"{}\" is not LAYER:RATIO or FIRST-LAST:RATIO, with layers from 0 and a ratio above 0 and up "
                "to 1; several are joined by slashes, as in 0:0.02/1:0.3/8-15:0.05; or none",
                option, text, entry);
-    found.push_back({layers->first, layers->second, *ratio});
+    found.push_back(read);
     if (slash == std::string_view::npos) break;
     rest.remove_prefix(slash + 1);
   }
