@@ -31,7 +31,9 @@ class Accuracy(cli.CliTest):
         done = subprocess.run(command, capture_output=True, text=True, timeout=timeout, env=cli.environment())
         self.assertEqual(done.returncode, 0, done.stderr)
         print(done.stdout, file=sys.stderr)
-        return {one["name"]: one for one in json.loads(path.read_text())["settings"]}
+        found = {one["name"]: one for one in json.loads(path.read_text())["settings"]}
+        self.assertEqual(list(found), [one.split(":")[0] for one in settings.split(",")])
+        return found
 
     def test_answers_over_all_distances(self):
         settings = self.evaluate(cli.TIMEOUT_S + 4 * ROWS, "--model", cli.RECALL, "--rows", ROWS)
